@@ -1,0 +1,5 @@
+//! Behaviour of Go's standard library that configurations of the Prometheus family rely on.
+//!
+//! Flow: strconv -> regexp -> time_layout -> template
+
+pub mod strconv;

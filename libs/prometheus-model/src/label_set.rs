@@ -1,0 +1,89 @@
+//! Label sets: sorted by name, each name once.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Names and values of a series or stream, sorted bytewise by name.
+///
+/// Strings are shared, so a clone costs one counter per string.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LabelSet {
+    labels: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl LabelSet {
+    /// No labels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.labels.binary_search_by(|(known, _)| (**known).cmp(name))
+    }
+
+    /// The value of a label.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.find(name).ok().map(|index| &*self.labels[index].1)
+    }
+
+    /// The shared name of a label, where the set has it.
+    pub fn get_key(&self, name: &str) -> Option<&Arc<str>> {
+        self.find(name).ok().map(|index| &self.labels[index].0)
+    }
+
+    /// Sets a label, or replaces its value. Empty values are kept: whether they mean "absent" is
+    /// the caller's matter.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.find(name) {
+            Ok(index) => self.labels[index].1 = Arc::from(value),
+            Err(index) => self.labels.insert(index, (Arc::from(name), Arc::from(value))),
+        }
+    }
+
+    /// Removes a label; the value it had.
+    pub fn remove(&mut self, name: &str) -> Option<Arc<str>> {
+        self.find(name).ok().map(|index| self.labels.remove(index).1)
+    }
+
+    /// Keeps the labels that `keep` accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.labels.retain(|(name, value)| keep(name, value));
+    }
+
+    /// Names and values, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
+        let mut set = Self::new();
+        for (name, value) in labels {
+            set.set(name.as_ref(), value.as_ref());
+        }
+        set
+    }
+}
+
+/// `{a="b", c="d"}`, values quoted as Go quotes strings: the form that Loki parses.
+impl fmt::Display for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}={}", go_compat::strconv::quote(value))?;
+        }
+        f.write_str("}")
+    }
+}

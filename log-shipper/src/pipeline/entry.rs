@@ -1,0 +1,39 @@
+//! What travels through a pipeline: one line with everything known about it.
+
+use std::sync::Arc;
+
+use super::extracted::Extracted;
+use super::labels::Labels;
+
+/// Names one opened file (one generation of a path) for the life of the process.
+pub type FileId = u64;
+
+/// Where an entry came from: what must not be saved as done before Loki has the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The file.
+    pub file: FileId,
+    /// Offset in bytes of the first byte that went into the entry; for joined lines that of the
+    /// first one.
+    pub begin: u64,
+}
+
+/// One log line on its way, with labels and what stages found in it.
+///
+/// The tailer keeps one entry and resets it for every line, so that a line costs no allocation of
+/// its own; a stage that holds an entry back takes it out with [`std::mem::take`].
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// Nanoseconds since 1970, UTC.
+    pub timestamp_ns: i64,
+    /// The line without its newline; any bytes.
+    pub line: Vec<u8>,
+    /// Labels of the stream.
+    pub labels: Labels,
+    /// Structured metadata: name and value, each name once.
+    pub metadata: Vec<(Arc<str>, String)>,
+    /// What stages extracted.
+    pub extracted: Extracted,
+    /// Where the first byte stands.
+    pub origin: Origin,
+}
