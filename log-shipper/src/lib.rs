@@ -2,4 +2,5 @@
 //!
 //! Flow: config -> discovery -> tail -> pipeline -> batch -> push
 
+pub mod config;
 pub mod pipeline;

@@ -1,11 +1,10 @@
-//! Go's `strconv`.
+//! Go's `strconv`: quoted strings, numbers and booleans as Go writes and reads them.
+//!
+//! Every function accepts exactly what Go accepts: a value that Go refuses must not slip through
+//! because Rust's own parser is more liberal (`nan` with a sign, for instance).
 
-/// `strconv.Quote`.
-pub fn quote(text: &str) -> String {
-    format!("{text:?}")
-}
+mod number;
+mod quoted;
 
-/// `strconv.FormatFloat(number, 'f', -1, 64)`.
-pub fn format_float(number: f64) -> String {
-    number.to_string()
-}
+pub use number::{format_float, format_float_g, parse_bool, parse_float, parse_int};
+pub use quoted::{is_print, quote, quote_bytes, unquote};

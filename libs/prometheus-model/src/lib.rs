@@ -1,5 +1,7 @@
 //! Prometheus' data model: label sets, matchers, relabelling, exposition.
 //!
-//! Flow: label_set -> matcher -> relabel -> exposition
+//! Flow: `label_set -> exposition -> instrument`
 
+pub mod exposition;
+pub mod instrument;
 pub mod label_set;

@@ -1,0 +1,369 @@
+//! Gathers the entries of one worker for one client, a batch per tenant, and says when a batch is
+//! to be sent.
+//!
+//! A batch knows the files whose lines it holds: their positions wait for its answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use prometheus_model::label_set::LabelSet;
+
+use super::logproto;
+use super::streams::{Streams, TENANT_LABEL};
+use crate::pipeline::entry::Entry;
+use crate::tail::file_identity::FileId;
+use crate::tail::progress::{BatchId, Numbers, Progress};
+
+/// How entries of one client become batches.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// Size in bytes before compression at which a batch is sent. Lines and structured metadata
+    /// count, labels do not (as in Promtail).
+    pub batch_size: usize,
+    /// Age at which a batch is sent.
+    pub batch_wait: Duration,
+    /// Tenant of entries that name none; empty = no tenant header.
+    pub tenant: String,
+    /// Added under each entry's own labels.
+    pub external_labels: Arc<LabelSet>,
+    /// Longest line in bytes; 0 = no limit.
+    pub max_line_size: usize,
+    /// Longer lines are cut rather than dropped.
+    pub truncate: bool,
+    /// Most streams in one batch; 0 = no limit. Entries of further streams are dropped.
+    pub max_streams: usize,
+}
+
+/// What was done to an entry that did not go through unchanged, with its tenant and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incident {
+    /// Dropped: over `max_line_size`.
+    LineTooLong,
+    /// Cut to `max_line_size`.
+    LineCut,
+    /// Dropped: one stream more than `max_streams`.
+    StreamLimited,
+}
+
+/// A batch that is ready to be sent.
+#[derive(Debug)]
+pub struct Batch {
+    /// Names it at the files' progress.
+    pub id: BatchId,
+    /// Value of `X-Scope-OrgID`; empty = no header.
+    pub tenant: Arc<str>,
+    /// The body of the request.
+    pub body: Vec<u8>,
+    /// How many entries it holds.
+    pub entries: u64,
+    /// Bytes of lines and structured metadata in it.
+    pub bytes: u64,
+    /// Files whose lines it holds.
+    pub files: Vec<Arc<Progress>>,
+}
+
+impl Batch {
+    /// Its lines are done with: accepted, or given up for good.
+    pub fn settle(&self) {
+        for file in &self.files {
+            file.settle(self.id);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    id: BatchId,
+    opened: Instant,
+    size: usize,
+    entries: u64,
+    files: Vec<(Arc<Progress>, u64)>,
+    tenant: Arc<str>,
+    streams: Streams,
+}
+
+/// Where entries become batches.
+#[derive(Debug)]
+pub struct Accumulator {
+    shape: Shape,
+    numbers: Arc<Numbers>,
+    /// The tenant of the client is the first one.
+    tenants: Vec<Open>,
+    by_name: HashMap<Arc<str>, usize, RandomState>,
+}
+
+impl Accumulator {
+    /// An empty one. `numbers` numbers the batches of the whole process.
+    pub fn new(shape: Shape, numbers: Arc<Numbers>) -> Self {
+        Self { shape, numbers, tenants: Vec::new(), by_name: HashMap::default() }
+    }
+
+    /// Adds an entry. A batch that it would make too large comes back and is to be sent before the
+    /// next call.
+    ///
+    /// `progress` finds the file of an entry; `None` for input that has no positions.
+    pub fn add(
+        &mut self,
+        entry: &Entry,
+        now: Instant,
+        progress: &dyn Fn(FileId) -> Option<Arc<Progress>>,
+        incident: &mut dyn FnMut(Incident, &str, usize),
+    ) -> Option<Batch> {
+        let tenant = self.tenant_of(entry);
+        let mut line = &entry.line[..];
+        let limit = self.shape.max_line_size;
+        if limit > 0 && line.len() > limit {
+            let name = &self.tenants[tenant].tenant;
+            if !self.shape.truncate {
+                incident(Incident::LineTooLong, name, line.len());
+                return None;
+            }
+            incident(Incident::LineCut, name, line.len() - limit);
+            line = &line[..limit];
+        }
+        let pairs = entry.metadata.iter().map(|(name, value)| logproto::pair_size(name, value));
+        let size = line.len() + pairs.sum::<usize>();
+        let open = &mut self.tenants[tenant];
+        let max_streams = self.shape.max_streams;
+        if max_streams > 0 && open.streams.len() >= max_streams && !open.streams.has(&entry.labels) {
+            incident(Incident::StreamLimited, &open.tenant, line.len());
+            return None;
+        }
+        let full = if open.entries > 0 && open.size + size > self.shape.batch_size {
+            open.seal()
+        } else {
+            None
+        };
+        if open.entries == 0 {
+            open.id = self.numbers.next();
+            open.opened = now;
+        }
+        open.remember(entry, progress);
+        open.streams.add(entry, line);
+        open.size += size;
+        open.entries += 1;
+        full
+    }
+
+    /// When the oldest open batch is to be sent.
+    pub fn deadline(&self) -> Option<Instant> {
+        let open = self.tenants.iter().filter(|open| open.entries > 0);
+        open.map(|open| open.opened + self.shape.batch_wait).min()
+    }
+
+    /// Takes the batches that are old enough; all of them when `now` is `None`.
+    pub fn take_due(&mut self, now: Option<Instant>) -> Vec<Batch> {
+        let wait = self.shape.batch_wait;
+        self.tenants
+            .iter_mut()
+            .filter(|open| now.is_none_or(|now| open.opened + wait <= now))
+            .filter_map(Open::seal)
+            .collect()
+    }
+
+    fn tenant_of(&mut self, entry: &Entry) -> usize {
+        // Names with two underscores are never in the base: only a stage can have set it.
+        let edits = entry.labels.edits().iter();
+        let named = edits.rev().find(|(name, _)| &**name == TENANT_LABEL);
+        let name = named.and_then(|(_, tenant)| tenant.as_deref()).unwrap_or(&self.shape.tenant);
+        if let Some(first) = self.tenants.first()
+            && *first.tenant == *name
+        {
+            return 0;
+        }
+        if let Some(index) = self.by_name.get(name) {
+            return *index;
+        }
+        let name: Arc<str> = Arc::from(name);
+        let index = self.tenants.len();
+        self.tenants.push(Open {
+            id: 0,
+            opened: Instant::now(),
+            size: 0,
+            entries: 0,
+            files: Vec::new(),
+            tenant: Arc::clone(&name),
+            streams: Streams::new(Arc::clone(&self.shape.external_labels)),
+        });
+        self.by_name.insert(name, index);
+        index
+    }
+}
+
+impl Open {
+    /// Holds the position of the entry's file back until the batch is answered.
+    fn remember(&mut self, entry: &Entry, progress: &dyn Fn(FileId) -> Option<Arc<Progress>>) {
+        let origin = entry.origin;
+        // Lines come in chunks of one file: the last one is nearly always it.
+        let known = self.files.iter_mut().rev().find(|(file, _)| file.file() == origin.file);
+        match known {
+            Some((_, begin)) if *begin <= origin.begin => {}
+            Some((file, begin)) => {
+                *begin = origin.begin;
+                file.enter(self.id, origin.begin);
+            }
+            None => {
+                if let Some(file) = progress(origin.file) {
+                    file.enter(self.id, origin.begin);
+                    self.files.push((file, origin.begin));
+                }
+            }
+        }
+    }
+
+    fn seal(&mut self) -> Option<Batch> {
+        if self.entries == 0 {
+            return None;
+        }
+        let request = self.streams.take_request();
+        let batch = Batch {
+            id: self.id,
+            tenant: Arc::clone(&self.tenant),
+            body: logproto::compress(&request).expect("a batch is far smaller than 4 GiB"),
+            entries: std::mem::take(&mut self.entries),
+            bytes: std::mem::take(&mut self.size) as u64,
+            files: self.files.drain(..).map(|(file, _)| file).collect(),
+        };
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::entry::Origin;
+
+    fn shape() -> Shape {
+        Shape {
+            batch_size: 10,
+            batch_wait: Duration::from_secs(1),
+            tenant: String::new(),
+            external_labels: Arc::default(),
+            max_line_size: 0,
+            truncate: false,
+            max_streams: 0,
+        }
+    }
+
+    fn entry(line: &str, begin: u64) -> Entry {
+        Entry { line: line.as_bytes().to_vec(), origin: Origin { file: 1, begin }, ..Entry::default() }
+    }
+
+    struct Fixture {
+        accumulator: Accumulator,
+        file: Arc<Progress>,
+        incidents: Vec<(Incident, String, usize)>,
+        now: Instant,
+    }
+
+    impl Fixture {
+        fn new(shape: Shape) -> Self {
+            Self {
+                accumulator: Accumulator::new(shape, Arc::default()),
+                file: Progress::new(1, 0),
+                incidents: Vec::new(),
+                now: Instant::now(),
+            }
+        }
+
+        fn add(&mut self, entry: &Entry) -> Option<Batch> {
+            let file = Arc::clone(&self.file);
+            let incidents = &mut self.incidents;
+            self.accumulator.add(
+                entry,
+                self.now,
+                &|_| Some(Arc::clone(&file)),
+                &mut |what, tenant, bytes| incidents.push((what, tenant.to_owned(), bytes)),
+            )
+        }
+    }
+
+    #[test]
+    fn a_batch_is_closed_before_the_line_that_would_exceed_its_size() {
+        let mut fixture = Fixture::new(shape());
+        assert!(fixture.add(&entry("12345", 0)).is_none());
+        assert!(fixture.add(&entry("67890", 6)).is_none());
+        let full = fixture.add(&entry("x", 12)).unwrap();
+        assert_eq!((full.entries, full.bytes), (2, 10));
+        let large = fixture.add(&entry("a line over the size", 14)).unwrap();
+        assert_eq!(large.entries, 1, "a large entry goes alone");
+    }
+
+    #[test]
+    fn positions_wait_for_the_batches_of_a_file() {
+        let mut fixture = Fixture::new(shape());
+        fixture.add(&entry("12345", 0));
+        let first = fixture.add(&entry("1234567890", 6)).unwrap();
+        fixture.file.advance(17, None);
+        assert_eq!(fixture.file.position(), 0);
+        first.settle();
+        assert_eq!(fixture.file.position(), 6);
+        for batch in fixture.accumulator.take_due(None) {
+            batch.settle();
+        }
+        assert_eq!(fixture.file.position(), 17);
+    }
+
+    #[test]
+    fn a_joined_line_released_late_holds_the_position_at_its_begin() {
+        let mut fixture = Fixture::new(shape());
+        fixture.add(&entry("a", 20));
+        fixture.add(&entry("b", 4));
+        fixture.file.advance(30, None);
+        assert_eq!(fixture.file.position(), 4);
+    }
+
+    #[test]
+    fn batches_leave_when_they_are_old_enough() {
+        let mut fixture = Fixture::new(shape());
+        fixture.add(&entry("a", 0));
+        let due = fixture.accumulator.deadline().unwrap();
+        assert_eq!(due, fixture.now + Duration::from_secs(1));
+        assert!(fixture.accumulator.take_due(Some(fixture.now)).is_empty());
+        assert_eq!(fixture.accumulator.take_due(Some(due)).len(), 1);
+        assert_eq!(fixture.accumulator.deadline(), None);
+    }
+
+    #[test]
+    fn tenants_have_batches_of_their_own() {
+        let mut fixture = Fixture::new(Shape { tenant: "main".to_owned(), ..shape() });
+        let mut other = entry("b", 2);
+        other.labels.set(&Arc::from(TENANT_LABEL), "other");
+        fixture.add(&entry("a", 0));
+        fixture.add(&other);
+        let batches = fixture.accumulator.take_due(None);
+        let tenants: Vec<&str> = batches.iter().map(|batch| &*batch.tenant).collect();
+        assert_eq!(tenants, ["main", "other"]);
+        let request = snap::raw::Decoder::new().decompress_vec(&batches[1].body).unwrap();
+        assert!(!String::from_utf8_lossy(&request).contains(TENANT_LABEL));
+    }
+
+    #[test]
+    fn long_lines_are_dropped_or_cut_and_reported() {
+        let mut fixture = Fixture::new(Shape { max_line_size: 5, ..shape() });
+        fixture.add(&entry("ééééé", 0));
+        assert!(fixture.accumulator.take_due(None).is_empty());
+        assert_eq!(fixture.incidents, [(Incident::LineTooLong, String::new(), 10)]);
+
+        let mut fixture = Fixture::new(Shape { max_line_size: 5, truncate: true, ..shape() });
+        fixture.add(&entry("ééééé", 0));
+        let batch = fixture.accumulator.take_due(None).remove(0);
+        let request = snap::raw::Decoder::new().decompress_vec(&batch.body).unwrap();
+        assert!(request.ends_with("éé\u{00c3}".as_bytes().get(..4).unwrap()) || request.ends_with(b"\xc3"));
+        assert_eq!(fixture.incidents, [(Incident::LineCut, String::new(), 5)]);
+    }
+
+    #[test]
+    fn streams_over_the_limit_are_dropped_one_by_one() {
+        let mut fixture = Fixture::new(Shape { max_streams: 1, batch_size: 100, ..shape() });
+        let mut second = entry("b", 2);
+        second.labels.set(&Arc::from("level"), "info");
+        fixture.add(&entry("a", 0));
+        fixture.add(&second);
+        fixture.add(&entry("c", 4));
+        assert_eq!(fixture.incidents, [(Incident::StreamLimited, String::new(), 1)]);
+        assert_eq!(fixture.accumulator.take_due(None)[0].entries, 2);
+    }
+}

@@ -1,0 +1,7 @@
+//! Which files are read, and with which labels.
+//!
+//! A discovery yields groups of labels; relabelling turns them into targets; a target's pattern
+//! finds files.
+
+pub mod glob;
+pub mod target;

@@ -1,0 +1,415 @@
+//! Path patterns as Promtail's library (doublestar 4) reads them, and the walk that finds files.
+//!
+//! `*` and `?` match dot files, `**` counts only as a whole path element, braces nest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Braces may multiply: more alternatives than this in one pattern are refused.
+const MAX_ALTERNATIVES: usize = 1_024;
+
+/// Directories may link to each other in a circle: no walk goes deeper.
+const MAX_DEPTH: usize = 64;
+
+/// Why a pattern is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GlobError {
+    /// An opening bracket or brace without its end, or a backslash at the end.
+    #[error("pattern `{pattern}`: {what}")]
+    Syntax {
+        /// The pattern as configured.
+        pattern: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Braces that multiply to too many patterns.
+    #[error("pattern `{pattern}`: braces give more than {MAX_ALTERNATIVES} alternatives")]
+    TooManyAlternatives {
+        /// The pattern as configured.
+        pattern: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Literal(char),
+    AnyChar,
+    AnyRun,
+    Class { negated: bool, ranges: Vec<(char, char)> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Element {
+    /// `**`: any number of directories, none included.
+    Directories,
+    /// A name without wildcards: no directory listing is needed.
+    Name(String),
+    Pattern(Vec<Token>),
+}
+
+/// A compiled path pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob {
+    source: PathBuf,
+    alternatives: Vec<Vec<Element>>,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Files that match, by path as matched (links are not resolved).
+    pub files: BTreeSet<PathBuf>,
+    /// Directories in which a new file or directory could be a match: worth watching.
+    pub directories: BTreeSet<PathBuf>,
+}
+
+impl Glob {
+    /// Compiles an absolute pattern; make relative ones absolute before.
+    ///
+    /// # Errors
+    /// [`GlobError`] names the pattern and what is wrong with it.
+    pub fn new(pattern: &str) -> Result<Self, GlobError> {
+        let mut alternatives = Vec::new();
+        for plain in expand_braces(pattern)? {
+            let elements = plain
+                .split('/')
+                .filter(|element| !element.is_empty())
+                .map(|element| parse_element(pattern, element))
+                .collect::<Result<_, _>>()?;
+            alternatives.push(elements);
+        }
+        Ok(Self { source: PathBuf::from(pattern), alternatives })
+    }
+
+    /// The pattern as given.
+    pub fn as_path(&self) -> &Path {
+        &self.source
+    }
+
+    /// Whether an absolute path matches.
+    pub fn matches(&self, path: &Path) -> bool {
+        let Some(path) = path.to_str() else { return false };
+        if Path::new(path) == self.source {
+            return true;
+        }
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        self.alternatives.iter().any(|elements| match_elements(elements, &names))
+    }
+
+    /// Walks the file system. Errors of single directories are passed over, as in Promtail: what
+    /// cannot be listed has no matches.
+    pub fn find(&self) -> Found {
+        let mut found = Found::default();
+        // A name that exists as it is spelled needs no pattern; so files with `[` in their name work.
+        if fs::metadata(&self.source).is_ok_and(|meta| meta.is_file()) {
+            found.files.insert(self.source.clone());
+            found.directories.extend(self.source.parent().map(Path::to_path_buf));
+            return found;
+        }
+        for elements in &self.alternatives {
+            walk(Path::new("/"), elements, 0, &mut found);
+        }
+        found
+    }
+}
+
+fn walk(directory: &Path, elements: &[Element], depth: usize, found: &mut Found) {
+    let Some((first, rest)) = elements.split_first() else { return };
+    if depth > MAX_DEPTH {
+        return;
+    }
+    if let Element::Name(name) = first {
+        let path = directory.join(name);
+        visit(&path, rest, depth, found, directory);
+        return;
+    }
+    if matches!(first, Element::Directories) {
+        // `**` as nothing at all
+        walk(directory, rest, depth, found);
+    }
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    found.directories.insert(directory.to_path_buf());
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let path = directory.join(name);
+        match first {
+            Element::Directories => {
+                if is_directory(&entry, &path) {
+                    walk(&path, elements, depth + 1, found);
+                } else if rest.is_empty() && path.is_file() {
+                    found.files.insert(path);
+                }
+            }
+            Element::Pattern(tokens) if match_name(tokens, name) => {
+                visit(&path, rest, depth, found, directory);
+            }
+            Element::Pattern(_) | Element::Name(_) => {}
+        }
+    }
+}
+
+fn visit(path: &Path, rest: &[Element], depth: usize, found: &mut Found, parent: &Path) {
+    if rest.is_empty() {
+        found.directories.insert(parent.to_path_buf());
+        if fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+            found.files.insert(path.to_path_buf());
+        }
+    } else if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
+        walk(path, rest, depth + 1, found);
+    } else {
+        // Not there yet: its parent says when it comes.
+        found.directories.insert(parent.to_path_buf());
+    }
+}
+
+/// Follows links, and asks the file system only where the directory entry does not know.
+fn is_directory(entry: &fs::DirEntry, path: &Path) -> bool {
+    match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => path.is_dir(),
+        Ok(kind) => kind.is_dir(),
+        Err(_) => false,
+    }
+}
+
+fn match_elements(elements: &[Element], names: &[&str]) -> bool {
+    let Some((first, rest)) = elements.split_first() else { return names.is_empty() };
+    match first {
+        Element::Directories => {
+            (0..=names.len()).any(|skipped| match_elements(rest, &names[skipped..]))
+        }
+        Element::Name(literal) => {
+            names.first().is_some_and(|name| name == literal) && match_elements(rest, &names[1..])
+        }
+        Element::Pattern(tokens) => {
+            names.first().is_some_and(|name| match_name(tokens, name))
+                && match_elements(rest, &names[1..])
+        }
+    }
+}
+
+/// Matches one name. Remembers only the last `*`, so the cost is the product of both lengths.
+fn match_name(tokens: &[Token], name: &str) -> bool {
+    let chars: Vec<char> = name.chars().collect();
+    let (mut token, mut at) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        let step = match tokens.get(token) {
+            None if at == chars.len() => return true,
+            Some(Token::AnyRun) => {
+                star = Some((token + 1, at));
+                token += 1;
+                continue;
+            }
+            Some(Token::AnyChar) => at < chars.len(),
+            Some(Token::Literal(wanted)) => chars.get(at) == Some(wanted),
+            Some(Token::Class { negated, ranges }) => chars.get(at).is_some_and(|char| {
+                ranges.iter().any(|(low, high)| (low..=high).contains(&char)) != *negated
+            }),
+            None => false,
+        };
+        if step {
+            token += 1;
+            at += 1;
+        } else if let Some((after, begin)) = star.filter(|(_, begin)| *begin < chars.len()) {
+            star = Some((after, begin + 1));
+            token = after;
+            at = begin + 1;
+        } else {
+            return false;
+        }
+    }
+}
+
+fn parse_element(pattern: &str, element: &str) -> Result<Element, GlobError> {
+    let syntax = |what| GlobError::Syntax { pattern: pattern.to_owned(), what };
+    if element == "**" {
+        return Ok(Element::Directories);
+    }
+    let mut tokens = Vec::new();
+    let mut chars = element.chars().peekable();
+    while let Some(char) = chars.next() {
+        tokens.push(match char {
+            '*' => {
+                while chars.next_if_eq(&'*').is_some() {}
+                Token::AnyRun
+            }
+            '?' => Token::AnyChar,
+            '\\' => Token::Literal(chars.next().ok_or_else(|| syntax("backslash at the end"))?),
+            '[' => parse_class(&mut chars).ok_or_else(|| syntax("`[` without its `]`"))?,
+            literal => Token::Literal(literal),
+        });
+    }
+    let literal: Option<String> = tokens
+        .iter()
+        .map(|token| if let Token::Literal(char) = token { Some(*char) } else { None })
+        .collect();
+    Ok(literal.map_or(Element::Pattern(tokens), Element::Name))
+}
+
+fn parse_class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> {
+    let negated = chars.next_if(|char| matches!(char, '^' | '!')).is_some();
+    let mut ranges = Vec::new();
+    loop {
+        let low = match chars.next()? {
+            ']' if !ranges.is_empty() => return Some(Token::Class { negated, ranges }),
+            '\\' => chars.next()?,
+            char => char,
+        };
+        let mut high = low;
+        if chars.peek() == Some(&'-') {
+            chars.next();
+            high = match chars.next()? {
+                ']' => {
+                    ranges.extend([(low, low), ('-', '-')]);
+                    return Some(Token::Class { negated, ranges });
+                }
+                '\\' => chars.next()?,
+                char => char,
+            };
+        }
+        ranges.push((low, high));
+    }
+}
+
+/// `a{b,c{d,e}}` to `ab`, `acd`, `ace`.
+fn expand_braces(pattern: &str) -> Result<Vec<String>, GlobError> {
+    let mut open = vec![pattern.to_owned()];
+    let mut done = Vec::new();
+    while let Some(text) = open.pop() {
+        if open.len() + done.len() > MAX_ALTERNATIVES {
+            return Err(GlobError::TooManyAlternatives { pattern: pattern.to_owned() });
+        }
+        let Some(begin) = find_unescaped(&text, '{') else {
+            done.push(text);
+            continue;
+        };
+        let (choices, end) = split_choices(&text, begin).ok_or_else(|| GlobError::Syntax {
+            pattern: pattern.to_owned(),
+            what: "`{` without its `}`",
+        })?;
+        // The last choice is pushed first, so that the order of the pattern is kept.
+        for choice in choices.into_iter().rev() {
+            open.push(format!("{}{choice}{}", &text[..begin], &text[end..]));
+        }
+    }
+    Ok(done)
+}
+
+fn find_unescaped(text: &str, wanted: char) -> Option<usize> {
+    let mut chars = text.char_indices();
+    while let Some((index, char)) = chars.next() {
+        match char {
+            '\\' => {
+                chars.next();
+            }
+            char if char == wanted => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The alternatives of the brace that opens at `begin`, and where the text goes on after it.
+fn split_choices(text: &str, begin: usize) -> Option<(Vec<&str>, usize)> {
+    let mut choices = Vec::new();
+    let mut depth = 0_usize;
+    let mut start = begin + 1;
+    let mut chars = text[begin..].char_indices();
+    while let Some((offset, char)) = chars.next() {
+        let index = begin + offset;
+        match char {
+            '\\' => {
+                chars.next();
+            }
+            '{' => depth += 1,
+            ',' if depth == 1 => {
+                choices.push(&text[start..index]);
+                start = index + 1;
+            }
+            '}' if depth == 1 => {
+                choices.push(&text[start..index]);
+                return Some((choices, index + 1));
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> bool {
+        Glob::new(pattern).unwrap().matches(Path::new(path))
+    }
+
+    #[test]
+    fn wildcards_stay_inside_one_path_element() {
+        assert!(matches("/var/log/*.log", "/var/log/a.log"));
+        assert!(matches("/var/log/*.log", "/var/log/.hidden.log"));
+        assert!(!matches("/var/log/*.log", "/var/log/a/b.log"));
+        assert!(matches("/var/log/?.log", "/var/log/ä.log"));
+        assert!(!matches("/var/log/?.log", "/var/log/ab.log"));
+        assert!(matches("/l/a*b*c", "/l/aXbYbZc"));
+        assert!(!matches("/l/a*b*c", "/l/aXbYbZ"));
+    }
+
+    #[test]
+    fn two_stars_are_directories_only_as_a_whole_element() {
+        assert!(matches("/log/**/a.log", "/log/a.log"));
+        assert!(matches("/log/**/a.log", "/log/x/y/a.log"));
+        assert!(matches("/log/**", "/log/x/y"));
+        assert!(matches("/log/**.txt", "/log/a.txt"));
+        assert!(!matches("/log/**.txt", "/log/x/a.txt"));
+    }
+
+    #[test]
+    fn classes_and_alternatives() {
+        assert!(matches("/l/[a-c].log", "/l/b.log"));
+        assert!(!matches("/l/[!a-c].log", "/l/b.log"));
+        assert!(!matches("/l/[^a-c].log", "/l/b.log"));
+        assert!(matches("/l/[]x].log", "/l/].log"));
+        assert!(matches("/l/*.{log,txt}", "/l/a.txt"));
+        assert!(matches("/{a/b,c{d,e}}/x", "/a/b/x"));
+        assert!(matches("/{a/b,c{d,e}}/x", "/ce/x"));
+        assert!(matches(r"/l/\*.log", "/l/*.log"));
+        assert!(!matches(r"/l/\*.log", "/l/a.log"));
+    }
+
+    #[test]
+    fn broken_patterns_are_refused_by_name() {
+        for pattern in ["/l/[a", "/l/{a,b", r"/l/\"] {
+            let error = Glob::new(pattern).unwrap_err().to_string();
+            assert!(error.contains(pattern), "{error}");
+        }
+        let many = "{a,b}".repeat(11);
+        assert!(matches!(Glob::new(&many), Err(GlobError::TooManyAlternatives { .. })));
+    }
+
+    #[test]
+    fn a_walk_finds_files_and_the_directories_to_watch() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a/0.log", "a/0.log.gz", "b/c/1.log", "[x].log"] {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let root = root.path().to_str().unwrap();
+        let found = Glob::new(&format!("{root}/**/*.log")).unwrap().find();
+        let names: Vec<_> = found.files.iter().map(|path| path.strip_prefix(root).unwrap()).collect();
+        assert_eq!(names, ["[x].log", "a/0.log", "b/c/1.log"].map(Path::new));
+        assert!(found.directories.contains(Path::new(&format!("{root}/b/c"))));
+
+        let literal = Glob::new(&format!("{root}/[x].log")).unwrap().find();
+        assert_eq!(literal.files.len(), 1, "a name that exists needs no pattern");
+
+        let later = Glob::new(&format!("{root}/new/*.log")).unwrap().find();
+        assert!(later.files.is_empty());
+        assert!(later.directories.contains(Path::new(root)), "its parent is watched until it exists");
+    }
+}

@@ -1,0 +1,255 @@
+//! Everything this daemon counts about itself, under Promtail's names and types: dashboards and
+//! alert rules depend on them. What Promtail has not is named `log_shipper_*`.
+
+use std::time::Duration;
+
+use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterError, Registry};
+
+/// Why entries were given up at a client: the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// Refused by Loki, or tried too often.
+    IngesterError,
+    /// Over the tenant's rate.
+    RateLimited,
+    /// A stream more than `max_streams`.
+    StreamLimited,
+    /// Over `max_line_size`.
+    LineTooLong,
+}
+
+impl DropReason {
+    const ALL: [Self; 4] =
+        [Self::IngesterError, Self::RateLimited, Self::StreamLimited, Self::LineTooLong];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::IngesterError => "ingester_error",
+            Self::RateLimited => "rate_limited",
+            Self::StreamLimited => "stream_limited",
+            Self::LineTooLong => "line_too_long",
+        }
+    }
+}
+
+/// Handles to all of them; a clone shares the same series.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Offset that a file was read to. A gauge in spite of its name.
+    pub read_bytes: Family<Gauge>,
+    /// Size of a file. A gauge in spite of its name.
+    pub file_bytes: Family<Gauge>,
+    /// Lines read from a file.
+    pub read_lines: Family<Counter>,
+    /// Files that are open.
+    pub files_active: Gauge,
+    /// Targets whose files are followed.
+    pub targets_active: Gauge,
+    /// Discovered targets that were left out, by reason.
+    pub targets_failed: Family<Counter>,
+    /// Reloads that worked.
+    pub reload_success: Counter,
+    /// Reloads that kept the old configuration.
+    pub reload_fail: Counter,
+    /// Lines longer than the read limit, cut to it.
+    pub lines_cut: Counter,
+    /// Files that were truncated or rewritten while they were read.
+    pub truncations: Counter,
+    /// Positions that could not be saved.
+    pub position_save_failures: Counter,
+    encoded_bytes: Family<Counter>,
+    sent_bytes: Family<Counter>,
+    sent_entries: Family<Counter>,
+    dropped_bytes: Family<Counter>,
+    dropped_entries: Family<Counter>,
+    mutated_bytes: Family<Counter>,
+    mutated_entries: Family<Counter>,
+    batch_retries: Family<Counter>,
+    request_duration: Family<Histogram>,
+}
+
+impl Metrics {
+    /// All of them at zero.
+    pub fn new() -> Self {
+        let by_reason = ["host", "tenant", "reason"];
+        Self {
+            read_bytes: Family::new(&["path"]),
+            file_bytes: Family::new(&["path"]),
+            read_lines: Family::new(&["path"]),
+            files_active: Gauge::default(),
+            targets_active: Gauge::default(),
+            targets_failed: Family::new(&["reason"]),
+            reload_success: Counter::default(),
+            reload_fail: Counter::default(),
+            lines_cut: Counter::default(),
+            truncations: Counter::default(),
+            position_save_failures: Counter::default(),
+            encoded_bytes: Family::new(&["host"]),
+            sent_bytes: Family::new(&["host"]),
+            sent_entries: Family::new(&["host"]),
+            dropped_bytes: Family::new(&by_reason),
+            dropped_entries: Family::new(&by_reason),
+            mutated_bytes: Family::new(&by_reason),
+            mutated_entries: Family::new(&by_reason),
+            batch_retries: Family::new(&["host", "tenant"]),
+            request_duration: Family::new(&["status_code", "host"]),
+        }
+    }
+
+    /// Shows them on the page of a registry.
+    ///
+    /// # Errors
+    /// A name is taken.
+    pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
+        let at = registry;
+        at.register("promtail_read_bytes_total", "Number of bytes read", self.read_bytes.clone())?;
+        at.register("promtail_file_bytes_total", "Size of the file in bytes", self.file_bytes.clone())?;
+        at.register("promtail_read_lines_total", "Number of lines read", self.read_lines.clone())?;
+        at.register("promtail_files_active_total", "Number of open files", self.files_active.clone())?;
+        at.register("promtail_targets_active_total", "Number of targets", self.targets_active.clone())?;
+        at.register(
+            "promtail_targets_failed_total",
+            "Discovered targets that were left out, by reason",
+            self.targets_failed.clone(),
+        )?;
+        at.register(
+            "promtail_config_reload_success_total",
+            "Reloads of the configuration that worked",
+            self.reload_success.clone(),
+        )?;
+        at.register(
+            "promtail_config_reload_fail_total",
+            "Reloads of the configuration that failed and changed nothing",
+            self.reload_fail.clone(),
+        )?;
+        at.register(
+            "promtail_encoded_bytes_total",
+            "Compressed bytes of batches that were ready to send",
+            self.encoded_bytes.clone(),
+        )?;
+        at.register(
+            "promtail_sent_bytes_total",
+            "Compressed bytes that Loki accepted",
+            self.sent_bytes.clone(),
+        )?;
+        at.register("promtail_sent_entries_total", "Entries that Loki accepted", self.sent_entries.clone())?;
+        at.register(
+            "promtail_dropped_bytes_total",
+            "Bytes of lines given up for good, by reason",
+            self.dropped_bytes.clone(),
+        )?;
+        at.register(
+            "promtail_dropped_entries_total",
+            "Entries given up for good, by reason",
+            self.dropped_entries.clone(),
+        )?;
+        at.register(
+            "promtail_mutated_bytes_total",
+            "Bytes cut off lines, by reason",
+            self.mutated_bytes.clone(),
+        )?;
+        at.register(
+            "promtail_mutated_entries_total",
+            "Entries whose line was cut, by reason",
+            self.mutated_entries.clone(),
+        )?;
+        at.register(
+            "promtail_batch_retries_total",
+            "Failed attempts to send a batch that were worth another",
+            self.batch_retries.clone(),
+        )?;
+        at.register(
+            "promtail_request_duration_seconds",
+            "Time until Loki answered a push; status -1 is no answer",
+            self.request_duration.clone(),
+        )?;
+        at.register(
+            "log_shipper_lines_cut_total",
+            "Lines longer than the read limit, cut to it",
+            self.lines_cut.clone(),
+        )?;
+        at.register(
+            "log_shipper_file_truncations_total",
+            "Files that were truncated or rewritten while they were followed",
+            self.truncations.clone(),
+        )?;
+        at.register(
+            "log_shipper_position_save_failures_total",
+            "Times the positions file could not be written",
+            self.position_save_failures.clone(),
+        )
+    }
+
+    /// The series of one client, at 0 from the start.
+    pub fn client(&self, host: &str) -> ClientMetrics {
+        ClientMetrics {
+            host: host.to_owned(),
+            encoded_bytes: self.encoded_bytes.get(&[host]),
+            sent_bytes: self.sent_bytes.get(&[host]),
+            sent_entries: self.sent_entries.get(&[host]),
+            all: self.clone(),
+        }
+    }
+
+    /// The series of a path are withdrawn when nobody reads it any more.
+    pub fn forget_path(&self, path: &str) {
+        self.read_bytes.remove(&[path]);
+        self.file_bytes.remove(&[path]);
+        self.read_lines.remove(&[path]);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What one client counts.
+#[derive(Debug, Clone)]
+pub struct ClientMetrics {
+    host: String,
+    /// Compressed bytes of batches ready to send.
+    pub encoded_bytes: Counter,
+    /// Compressed bytes accepted.
+    pub sent_bytes: Counter,
+    /// Entries accepted.
+    pub sent_entries: Counter,
+    all: Metrics,
+}
+
+impl ClientMetrics {
+    /// The drop counters of a tenant exist from its first batch on: `increase()` misses the first
+    /// value of a series.
+    pub fn prepare_tenant(&self, tenant: &str) {
+        for reason in DropReason::ALL {
+            let labels = [&*self.host, tenant, reason.as_str()];
+            self.all.dropped_entries.get(&labels);
+            self.all.dropped_bytes.get(&labels);
+        }
+    }
+
+    /// Entries and bytes given up.
+    pub fn dropped(&self, tenant: &str, reason: DropReason, entries: u64, bytes: u64) {
+        let labels = [&*self.host, tenant, reason.as_str()];
+        self.all.dropped_entries.get(&labels).inc_by(entries);
+        self.all.dropped_bytes.get(&labels).inc_by(bytes);
+    }
+
+    /// One line cut by so many bytes.
+    pub fn mutated(&self, tenant: &str, bytes: u64) {
+        let labels = [&*self.host, tenant, DropReason::LineTooLong.as_str()];
+        self.all.mutated_entries.get(&labels).inc();
+        self.all.mutated_bytes.get(&labels).inc_by(bytes);
+    }
+
+    /// Failed attempts of a tenant.
+    pub fn retries(&self, tenant: &str) -> Counter {
+        self.all.batch_retries.get(&[&self.host, tenant])
+    }
+
+    /// One request that took so long.
+    pub fn request_duration(&self, status_code: &str, took: Duration) {
+        self.all.request_duration.get(&[status_code, &self.host]).observe(took.as_secs_f64());
+    }
+}

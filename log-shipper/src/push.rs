@@ -1,0 +1,5 @@
+//! Batches to Loki: requests, what an answer means for a batch, and when it is tried again.
+
+pub mod client;
+pub mod endpoint;
+pub mod verdict;

@@ -1,0 +1,198 @@
+//! One line at a time through its job's pipeline and into the sinks, without an allocation of its
+//! own: the entry is used again for the next line.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use foldhash::fast::RandomState;
+use prometheus_model::label_set::LabelSet;
+
+use super::sink::Sink;
+use crate::pipeline::entry::{Entry, Origin};
+use crate::pipeline::run::Pipeline;
+use crate::pipeline::stage::{Context, Verdict};
+use crate::pipeline::stage_metrics::DropCounter;
+use crate::pipeline::stages::limit::token_bucket::TokenBucket;
+use crate::tail::file_identity::FileId;
+use crate::tail::progress::{Numbers, Progress};
+
+/// `limits_config.readline_rate`: shared by all jobs and workers, applied after the pipelines.
+#[derive(Debug, Clone)]
+pub struct ReadlineLimit {
+    /// The rate and burst.
+    pub bucket: Arc<Mutex<TokenBucket>>,
+    /// Lines over the rate are dropped and counted here; `None` = reading waits instead.
+    pub drop: Option<DropCounter>,
+}
+
+/// Takes lines of one worker to their sinks.
+#[derive(Debug)]
+pub struct LineShipper {
+    pipelines: Vec<Pipeline>,
+    sinks: Vec<Box<dyn Sink>>,
+    limit: Option<ReadlineLimit>,
+    numbers: Arc<Numbers>,
+    files: HashMap<FileId, Arc<Progress>, RandomState>,
+    /// Closed files whose last lines a stage still holds, with their job.
+    closing: Vec<(usize, FileId)>,
+    entry: Entry,
+    context: Context,
+    /// No line may be read before this time.
+    paused_until: Option<Instant>,
+}
+
+impl LineShipper {
+    /// `pipelines` are those of the scrape configs, by index; `numbers` numbers files.
+    pub fn new(
+        pipelines: Vec<Pipeline>,
+        sinks: Vec<Box<dyn Sink>>,
+        limit: Option<ReadlineLimit>,
+        numbers: Arc<Numbers>,
+    ) -> Self {
+        Self {
+            pipelines,
+            sinks,
+            limit,
+            numbers,
+            closing: Vec::new(),
+            files: HashMap::default(),
+            entry: Entry::default(),
+            context: Context::new(now_ns(), Instant::now()),
+            paused_until: None,
+        }
+    }
+
+    /// Entries of this file hold its position back from now on.
+    pub fn enter_file(&mut self, progress: &Arc<Progress>) {
+        self.files.insert(progress.file(), Arc::clone(progress));
+    }
+
+    /// A file that only this worker knows: its position is saved nowhere.
+    pub fn unsaved_file(&mut self, position: u64) -> Arc<Progress> {
+        let progress = Progress::new(self.numbers.next(), position);
+        self.enter_file(&progress);
+        progress
+    }
+
+    /// No more lines of a file will come; it is forgotten when no stage holds one.
+    pub fn leave_file(&mut self, job: usize, file: FileId) {
+        self.closing.push((job, file));
+        self.forget_closed();
+    }
+
+    fn forget_closed(&mut self) {
+        let (pipelines, files) = (&self.pipelines, &mut self.files);
+        self.closing.retain(|(job, file)| {
+            let is_held = pipelines[*job].held_since(*file).is_some();
+            if !is_held {
+                files.remove(file);
+            }
+            is_held
+        });
+    }
+
+    /// Reads both clocks; once per chunk is enough.
+    pub fn set_clock(&mut self) {
+        self.context.now = Instant::now();
+        // Loki takes two entries with equal time and line for one: the time of reading never
+        // repeats, nor goes back with the clock.
+        self.context.now_ns = now_ns().max(self.context.now_ns);
+    }
+
+    /// The monotonic clock as of [`Self::set_clock`].
+    pub fn now(&self) -> Instant {
+        self.context.now
+    }
+
+    /// Ships one line. `Break` asks to read no further line of the job before the returned time.
+    pub fn ship(
+        &mut self,
+        job: usize,
+        labels: &Arc<LabelSet>,
+        line: &[u8],
+        origin: Origin,
+    ) -> ControlFlow<Instant> {
+        self.context.now_ns += 1;
+        let entry = &mut self.entry;
+        entry.timestamp_ns = self.context.now_ns;
+        entry.line.clear();
+        entry.line.extend_from_slice(line);
+        entry.labels.reset(labels);
+        entry.extracted.reset(labels);
+        entry.metadata.clear();
+        entry.origin = origin;
+        let verdict = self.pipelines[job].process(entry, &mut self.context);
+        if !self.context.released.is_empty() {
+            self.ship_released();
+        }
+        if verdict == Verdict::Pass {
+            let entry = std::mem::take(&mut self.entry);
+            self.finish(&entry);
+            self.entry = entry;
+        }
+        let pause = self.context.pause_until.take().max(self.paused_until.take());
+        pause.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
+
+    fn ship_released(&mut self) {
+        for entry in std::mem::take(&mut self.context.released) {
+            self.finish(&entry);
+        }
+    }
+
+    /// An entry that left its pipeline.
+    fn finish(&mut self, entry: &Entry) {
+        let now = self.context.now;
+        if let Some(limit) = &mut self.limit {
+            let mut bucket = limit.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut limit.drop {
+                Some(counter) => {
+                    if !bucket.allow(now) {
+                        counter.count();
+                        return;
+                    }
+                }
+                None => self.paused_until = bucket.take_debt(now),
+            }
+        }
+        let files = &self.files;
+        for sink in &mut self.sinks {
+            sink.accept(entry, now, &|file| files.get(&file).cloned());
+        }
+    }
+
+    /// Releases what stages held long enough; everything they release at all when `end` is set.
+    pub fn flush_pipelines(&mut self, end: bool) {
+        self.set_clock();
+        for index in 0..self.pipelines.len() {
+            self.pipelines[index].flush(end, &mut self.context);
+            self.ship_released();
+        }
+        self.forget_closed();
+    }
+
+    /// Begin of the first line of a file that a stage holds back.
+    pub fn held_since(&self, job: usize, file: FileId) -> Option<u64> {
+        self.pipelines[job].held_since(file)
+    }
+
+    /// When a sink has something to send.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.sinks.iter().filter_map(|sink| sink.deadline()).min()
+    }
+
+    /// Sends what is due; everything at the `end`.
+    pub fn flush_sinks(&mut self, end: bool) {
+        let now = (!end).then(Instant::now);
+        for sink in &mut self.sinks {
+            sink.flush(now);
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,541 @@
+//! The watcher: finds files, notices rotation, and hands every generation of a path to its worker
+//! before it can vanish. It reads no lines, so a slow Loki never keeps it from opening a file.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::hash::BuildHasher;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus_model::label_set::LabelSet;
+
+use self::known_files::{Known, KnownFiles};
+use super::file_identity::Inode;
+use super::mailbox::{Generation, Mailbox, Message, Opened, Source, SourceId};
+use super::notify_watch::{Change, NotifyWatch, wait_readable};
+use super::position_table::PositionTable;
+use super::progress::{Numbers, Progress};
+use crate::discovery::target::Target;
+
+mod known_files;
+
+/// Events are gathered this long before they are looked at: a busy writer makes one event a line.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// A burst of new directories is one search.
+const SEARCH_DELAY: Duration = Duration::from_millis(50);
+
+/// The label with the path.
+const FILENAME_LABEL: &str = "filename";
+
+/// How often the watcher looks without being told.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    /// Patterns are searched again (`target_config.sync_period`).
+    pub search: Duration,
+    /// Where events are not to be had, files are looked at this often at first ...
+    pub poll_min: Duration,
+    /// ... and this often while nothing changes.
+    pub poll_max: Duration,
+}
+
+/// What the watcher needs from the rest.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// One per worker.
+    pub mailboxes: Vec<Arc<Mailbox>>,
+    /// Where files begin, and what is saved.
+    pub positions: Arc<PositionTable>,
+    /// Numbers sources and files.
+    pub numbers: Arc<Numbers>,
+}
+
+type TargetKey = (usize, usize);
+
+#[derive(Debug)]
+struct Followed {
+    target: TargetKey,
+    path: PathBuf,
+    worker: usize,
+    /// The file that the path named last, while it did.
+    current: Option<Inode>,
+    generations: Vec<Arc<Generation>>,
+    /// Size and time of the last look, to notice changes without events.
+    seen: (u64, i64),
+    /// No events come for it.
+    is_polled: bool,
+}
+
+/// Follows the files of all targets.
+#[derive(Debug)]
+pub struct Follower {
+    wiring: Wiring,
+    rhythm: Rhythm,
+    /// Per scrape config.
+    targets: Vec<Vec<Target>>,
+    watch: Option<NotifyWatch>,
+    sources: HashMap<SourceId, Followed>,
+    by_path: HashMap<(TargetKey, PathBuf), SourceId>,
+    /// Directory and name to the sources that want to know.
+    names: HashMap<PathBuf, HashMap<OsString, Vec<SourceId>>>,
+    known: HashMap<TargetKey, KnownFiles>,
+    /// Paths that could not be opened: logged once.
+    unreadable: HashMap<PathBuf, io::ErrorKind>,
+    /// Directories that could not be watched: logged once.
+    unwatched: HashSet<PathBuf>,
+    next_search: Instant,
+    next_poll: Instant,
+    poll_interval: Duration,
+}
+
+impl Follower {
+    /// A watcher that has not looked yet; `targets` are those of each scrape config.
+    pub fn new(wiring: Wiring, rhythm: Rhythm, targets: Vec<Vec<Target>>) -> Self {
+        let watch = match NotifyWatch::new() {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(%error, "no inotify, polling files instead");
+                None
+            }
+        };
+        let now = Instant::now();
+        Self {
+            wiring,
+            rhythm,
+            targets,
+            watch,
+            sources: HashMap::new(),
+            by_path: HashMap::new(),
+            names: HashMap::new(),
+            known: HashMap::new(),
+            unreadable: HashMap::new(),
+            unwatched: HashSet::new(),
+            next_search: now,
+            next_poll: now,
+            poll_interval: rhythm.poll_min,
+        }
+    }
+
+    /// Follows until `wake` is readable and `stopped` says so.
+    ///
+    /// # Errors
+    /// Only what poll(2) or the event queue return; errors of files are logged.
+    pub fn run(mut self, wake: &OwnedFd, stopped: &dyn Fn() -> bool) -> io::Result<()> {
+        while !stopped() {
+            let now = Instant::now();
+            if now >= self.next_search {
+                self.next_search = now + self.rhythm.search;
+                self.search();
+            }
+            if now >= self.next_poll {
+                self.poll(now);
+            }
+            let next = self.next_search.min(self.next_poll);
+            let timeout = next.saturating_duration_since(Instant::now());
+            let Some(watch) = &self.watch else {
+                wait_readable(&[std::os::fd::AsFd::as_fd(wake)], timeout)?;
+                continue;
+            };
+            watch.wait(wake, timeout)?;
+            // Waits for the stop alone: more events gather meanwhile.
+            wait_readable(&[std::os::fd::AsFd::as_fd(wake)], GATHER)?;
+            self.read_events()?;
+        }
+        Ok(())
+    }
+
+    /// Finds files by their patterns, and forgets what is gone.
+    fn search(&mut self) {
+        let mut directories = BTreeSet::new();
+        let mut seen = HashSet::new();
+        for job in 0..self.targets.len() {
+            for index in 0..self.targets[job].len() {
+                let target = &self.targets[job][index];
+                let mut found = target.pattern.find();
+                found.files.retain(|path| !target.is_excluded(path));
+                directories.append(&mut found.directories);
+                for path in found.files {
+                    self.look_at((job, index), &path);
+                    seen.insert(((job, index), path));
+                }
+            }
+        }
+        self.forget_vanished(&seen);
+        for followed in self.sources.values() {
+            directories.extend(watched_directories(&followed.path));
+        }
+        self.watch_directories(&directories);
+    }
+
+    fn watch_directories(&mut self, directories: &BTreeSet<PathBuf>) {
+        let Some(watch) = &mut self.watch else { return };
+        watch.retain(|directory| directories.contains(directory));
+        let mut was_new = false;
+        for directory in directories {
+            if watch.is_watched(directory) {
+                continue;
+            }
+            match watch.watch(directory) {
+                Ok(()) => was_new = true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    if self.unwatched.insert(directory.clone()) {
+                        tracing::warn!(
+                            directory = %directory.display(), %error,
+                            "directory cannot be watched, polling its files"
+                        );
+                    }
+                }
+            }
+        }
+        self.unwatched.retain(|directory| directories.contains(directory));
+        if was_new {
+            // What came between the search and the watch has no event.
+            self.search_again_soon();
+        }
+        for followed in self.sources.values_mut() {
+            let directories = watched_directories(&followed.path);
+            followed.is_polled =
+                !directories.iter().all(|directory| watch.is_watched(directory));
+        }
+    }
+
+    fn search_again_soon(&mut self) {
+        self.next_search = self.next_search.min(Instant::now() + SEARCH_DELAY);
+    }
+
+    /// A path of a target exists: follows it, or notices that it names another file now.
+    fn look_at(&mut self, target: TargetKey, path: &Path) {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => metadata,
+            Ok(_) => return,
+            Err(error) => return self.report_unreadable(path, &error),
+        };
+        let inode = Inode::of(&metadata);
+        let key = (target, path.to_path_buf());
+        let source = self.by_path.get(&key).copied();
+        if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
+            && followed.current == Some(inode)
+        {
+            let seen = look(&metadata);
+            if std::mem::replace(&mut followed.seen, seen) != seen {
+                self.wiring.mailboxes[followed.worker].changed(source.expect("it was found"));
+            }
+            return;
+        }
+        let start = match self.known.entry(target).or_default().find(inode, path) {
+            Known::Active => {
+                // Another name of a file that is being read: a rotated one.
+                self.end_current(source);
+                return;
+            }
+            Known::Done(position) if position >= metadata.len() => {
+                self.wiring.positions.set(&path.to_string_lossy(), position);
+                self.end_current(source);
+                return;
+            }
+            Known::Done(position) => position,
+            // A path that was followed names another file: that one is new.
+            Known::New if source.is_some() => 0,
+            Known::New => self.start_of(path, metadata.len()),
+        };
+        match self.open(path, start) {
+            Ok(opened) => match source {
+                Some(id) => self.rotate(id, opened, look(&metadata)),
+                None => self.follow(target, path, opened, look(&metadata)),
+            },
+            Err(error) => self.report_unreadable(path, &error),
+        }
+    }
+
+    /// Where the positions file says to begin.
+    fn start_of(&self, path: &Path, size: u64) -> u64 {
+        match self.wiring.positions.start_of(&path.to_string_lossy()) {
+            Ok(Some(position)) if position <= size => position,
+            Ok(Some(position)) => {
+                tracing::info!(
+                    path = %path.display(), position, size,
+                    "file is shorter than its position, reading it from the start"
+                );
+                0
+            }
+            Ok(None) => 0,
+            Err(value) => {
+                tracing::warn!(
+                    path = %path.display(), value,
+                    "position is no number, reading the file from the start"
+                );
+                0
+            }
+        }
+    }
+
+    fn open(&self, path: &Path, start: u64) -> io::Result<Opened> {
+        let file = File::open(path)?;
+        // The path may name another file than a moment ago.
+        let inode = Inode::of(&file.metadata()?);
+        let progress = Progress::new(self.wiring.numbers.next(), start);
+        let generation = Arc::new(Generation { inode, progress, closed: std::sync::OnceLock::new() });
+        Ok(Opened { file, start, generation })
+    }
+
+    fn follow(&mut self, target: TargetKey, path: &Path, opened: Opened, seen: (u64, i64)) {
+        let id = self.wiring.numbers.next();
+        // A path always has the same worker, so its lines keep their order.
+        let hash = foldhash::fast::FixedState::default().hash_one(path);
+        let worker = usize::try_from(hash % self.wiring.mailboxes.len() as u64).expect("few workers");
+        let generation = Arc::clone(&opened.generation);
+        self.unreadable.remove(path);
+        self.known.entry(target).or_default().add(&generation);
+        self.wiring.positions.follow(&path.to_string_lossy(), id, Arc::clone(&generation.progress));
+        self.by_path.insert((target, path.to_path_buf()), id);
+        self.listen_to(path, id);
+        self.sources.insert(
+            id,
+            Followed {
+                target,
+                path: path.to_path_buf(),
+                worker,
+                current: Some(generation.inode),
+                generations: vec![generation],
+                seen,
+                is_polled: true,
+            },
+        );
+        let labels = self.labels_of(target, path);
+        tracing::info!(path = %path.display(), position = opened.start, "reading file");
+        let source = Source { id, job: target.0, path: path.to_path_buf(), labels, opened };
+        self.wiring.mailboxes[worker].send(Message::Open(Box::new(source)));
+    }
+
+    fn labels_of(&self, target: TargetKey, path: &Path) -> Arc<LabelSet> {
+        let mut labels = (*self.targets[target.0][target.1].labels).clone();
+        // The target's own label of that name wins, as in Promtail.
+        if labels.get(FILENAME_LABEL).is_none() {
+            labels.set(FILENAME_LABEL, &path.to_string_lossy());
+        }
+        Arc::new(labels)
+    }
+
+    fn rotate(&mut self, id: SourceId, opened: Opened, seen: (u64, i64)) {
+        let Some(followed) = self.sources.get_mut(&id) else { return };
+        let generation = Arc::clone(&opened.generation);
+        tracing::info!(path = %followed.path.display(), position = opened.start, "file was rotated");
+        self.known.entry(followed.target).or_default().add(&generation);
+        followed.current = Some(generation.inode);
+        followed.seen = seen;
+        let path = followed.path.to_string_lossy();
+        self.wiring.positions.follow(&path, id, Arc::clone(&generation.progress));
+        followed.generations.retain(|generation| generation.closed.get().is_none());
+        followed.generations.push(generation);
+        self.wiring.mailboxes[followed.worker].send(Message::Rotated(id, opened));
+    }
+
+    /// The file of a source has lost its name.
+    fn end_current(&mut self, source: Option<SourceId>) {
+        if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
+            && followed.current.take().is_some()
+        {
+            self.wiring.mailboxes[followed.worker]
+                .send(Message::Ended(source.expect("it was found")));
+        }
+    }
+
+    /// Sources whose path is gone are finished; when their worker is done they are forgotten.
+    fn forget_vanished(&mut self, seen: &HashSet<(TargetKey, PathBuf)>) {
+        let mut gone = Vec::new();
+        for (id, followed) in &self.sources {
+            if !seen.contains(&(followed.target, followed.path.clone())) {
+                gone.push(*id);
+            }
+        }
+        for id in gone {
+            self.end_current(Some(id));
+            let Some(followed) = self.sources.get_mut(&id) else { continue };
+            followed.generations.retain(|generation| generation.closed.get().is_none());
+            if followed.generations.is_empty() {
+                self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
+                self.by_path.remove(&(followed.target, followed.path.clone()));
+                for names in self.names.values_mut() {
+                    names.retain(|_, sources| {
+                        sources.retain(|source| *source != id);
+                        !sources.is_empty()
+                    });
+                }
+                self.sources.remove(&id);
+            }
+        }
+        self.names.retain(|_, names| !names.is_empty());
+        for known in self.known.values_mut() {
+            known.tidy();
+        }
+    }
+
+    /// Looks at files for which no events come.
+    fn poll(&mut self, now: Instant) {
+        let polled: Vec<_> = self
+            .sources
+            .values()
+            .filter(|followed| followed.is_polled || self.watch.is_none())
+            .map(|followed| (followed.target, followed.path.clone(), followed.seen))
+            .collect();
+        let mut changed = false;
+        for (target, path, seen) in polled {
+            self.look_at(target, &path);
+            let id = self.by_path.get(&(target, path));
+            changed |= id.is_none_or(|id| self.sources[id].seen != seen);
+        }
+        let doubled = (self.poll_interval * 2).min(self.rhythm.poll_max);
+        self.poll_interval = if changed { self.rhythm.poll_min } else { doubled };
+        self.next_poll = now + self.poll_interval;
+    }
+
+    fn read_events(&mut self) -> io::Result<()> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let mut appeared = Vec::new();
+        let names = &self.names;
+        let (sources, mailboxes) = (&self.sources, &self.wiring.mailboxes);
+        let drained = watch.drain(|event| {
+            if event.change != Change::Appeared {
+                // A vanished file may have unread lines; whether it has a successor is seen when
+                // that appears.
+                let interested = names.get(event.directory).and_then(|names| names.get(event.name.as_os_str()));
+                for id in interested.into_iter().flatten() {
+                    if let Some(followed) = sources.get(id) {
+                        mailboxes[followed.worker].changed(*id);
+                    }
+                }
+                return;
+            }
+            let path = event.directory.join(event.name);
+            if appeared.last().is_none_or(|(last, _)| *last != path) {
+                appeared.push((path, event.renamed_from));
+            }
+        })?;
+        for (path, renamed_from) in appeared {
+            self.appeared(&path, renamed_from.as_deref());
+        }
+        if drained.overflowed {
+            tracing::warn!("events were lost, looking at all files");
+            for (id, followed) in &self.sources {
+                self.wiring.mailboxes[followed.worker].changed(*id);
+            }
+        }
+        if drained.overflowed || drained.lost_directory {
+            self.search_again_soon();
+        }
+        Ok(())
+    }
+
+    /// A name came to be, or another file took it.
+    fn appeared(&mut self, path: &Path, renamed_from: Option<&Path>) {
+        let is_directory = path.is_dir();
+        if is_directory {
+            // Files may be in it already.
+            self.search_again_soon();
+            return;
+        }
+        if let Some(from) = renamed_from {
+            self.renamed(from, path);
+        }
+        let matching: Vec<TargetKey> = self
+            .targets
+            .iter()
+            .enumerate()
+            .flat_map(|(job, targets)| targets.iter().enumerate().map(move |(index, target)| ((job, index), target)))
+            .filter(|(_, target)| target.covers(path))
+            .map(|(key, _)| key)
+            .collect();
+        for target in matching {
+            self.look_at(target, path);
+        }
+        // A link's target may have been replaced: the name is known, but under another path.
+        for id in self.interested_in(path) {
+            if let Some(followed) = self.sources.get(&id)
+                && followed.path != path
+            {
+                let (target, link) = (followed.target, followed.path.clone());
+                self.look_at(target, &link);
+            }
+        }
+    }
+
+    /// A file that is followed got another name. If it was not opened under its old one, because
+    /// it was rotated away too soon, it is now.
+    fn renamed(&mut self, from: &Path, to: &Path) {
+        for id in self.interested_in(from) {
+            let Some(followed) = self.sources.get(&id) else { continue };
+            let target = followed.target;
+            self.listen_to(to, id);
+            let Ok(metadata) = fs::metadata(to) else { continue };
+            let inode = Inode::of(&metadata);
+            let known = self.known.entry(target).or_default().find(inode, to);
+            if metadata.is_file() && matches!(known, Known::New) {
+                self.open_missed(id, to);
+            }
+        }
+    }
+
+    /// Hands over a generation whose path already names a later one.
+    fn open_missed(&mut self, id: SourceId, path: &Path) {
+        let opened = match self.open(path, 0) {
+            Ok(opened) => opened,
+            Err(error) => return self.report_unreadable(path, &error),
+        };
+        let Some(followed) = self.sources.get_mut(&id) else { return };
+        let generation = Arc::clone(&opened.generation);
+        self.known.entry(followed.target).or_default().add(&generation);
+        followed.generations.push(generation);
+        tracing::info!(path = %path.display(), "file was rotated before it was opened");
+        let mailbox = &self.wiring.mailboxes[followed.worker];
+        mailbox.send(Message::Rotated(id, opened));
+        if followed.current.is_none() {
+            mailbox.send(Message::Ended(id));
+        }
+    }
+
+    fn interested_in(&self, path: &Path) -> Vec<SourceId> {
+        let names = path.parent().and_then(|directory| self.names.get(directory));
+        let sources = path.file_name().and_then(|name| names?.get(name));
+        sources.cloned().unwrap_or_default()
+    }
+
+    /// News of a path goes to a source; of what it links to, also.
+    fn listen_to(&mut self, path: &Path, id: SourceId) {
+        let mut paths = vec![path.to_path_buf()];
+        paths.extend(path.canonicalize().ok().filter(|real| real != path));
+        for path in paths {
+            let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            let names = self.names.entry(directory.to_path_buf()).or_default();
+            let sources = names.entry(name.to_owned()).or_default();
+            if !sources.contains(&id) {
+                sources.push(id);
+            }
+        }
+    }
+
+    fn report_unreadable(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        if self.unreadable.insert(path.to_path_buf(), error.kind()) != Some(error.kind()) {
+            tracing::error!(path = %path.display(), %error, "file cannot be read, trying again later");
+        }
+    }
+}
+
+/// Where events about a path come from: its directory, and that of the file it links to.
+fn watched_directories(path: &Path) -> Vec<PathBuf> {
+    let parents = [Some(path.to_path_buf()), path.canonicalize().ok()];
+    parents.into_iter().flatten().filter_map(|path| path.parent().map(Path::to_path_buf)).collect()
+}
+
+/// Size and modification time: what changes when a file is written to.
+fn look(metadata: &fs::Metadata) -> (u64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.len(), metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec())
+}

@@ -1,0 +1,13 @@
+//! `bench`: figures for docs/benchmarks.md. CPU seconds, not wall time: machines are shared.
+
+mod log_shipper;
+
+use anyhow::{Result, bail};
+
+/// `cargo xtask bench NAME`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        Some(("log-shipper", rest)) => log_shipper::run(rest),
+        _ => bail!("usage: cargo xtask bench log-shipper [--help]"),
+    }
+}
