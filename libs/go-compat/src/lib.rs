@@ -1,5 +1,7 @@
 //! Behaviour of Go's standard library that configurations of the Prometheus family rely on.
 //!
-//! Flow: strconv -> regexp -> time_layout -> template
+//! Flow: `strconv -> regexp -> time_layout -> template`
 
+pub mod regexp;
 pub mod strconv;
+pub mod time_layout;

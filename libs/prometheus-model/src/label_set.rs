@@ -66,6 +66,13 @@ impl LabelSet {
     }
 }
 
+/// Whether a text can name a label: a letter or underscore, then letters, digits and underscores.
+pub fn is_valid_label_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
         let mut set = Self::new();
@@ -85,5 +92,31 @@ impl fmt::Display for LabelSet {
             write!(f, "{comma}{name}={}", go_compat::strconv::quote(value))?;
         }
         f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_sorted_and_has_each_name_once() {
+        let mut set: LabelSet = [("b", "1"), ("a", "x\"y"), ("b", "2")].into_iter().collect();
+        assert_eq!(set.to_string(), r#"{a="x\"y", b="2"}"#);
+        assert_eq!(set.get("b"), Some("2"));
+        assert_eq!(set.remove("b").as_deref(), Some("2"));
+        assert_eq!((set.len(), set.get("b")), (1, None));
+        set.retain(|name, _| name != "a");
+        assert!(set.is_empty());
+    }
+
+    #[test]
+    fn label_names_are_those_of_prometheus() {
+        for name in ["a", "_", "__x__", "A1"] {
+            assert!(is_valid_label_name(name), "{name}");
+        }
+        for name in ["", "1a", "a-b", "a.b", "ä"] {
+            assert!(!is_valid_label_name(name), "{name}");
+        }
     }
 }

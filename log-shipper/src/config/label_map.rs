@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use prometheus_model::label_set::is_valid_label_name;
+
 use super::decode::{Value, describe};
 use super::finding::Findings;
 use super::yaml::{Kind, Node};
@@ -24,7 +26,7 @@ impl LabelMap {
     /// # Errors
     /// When the name is not one of a label.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LabelNameError> {
-        if !is_label_name(name) {
+        if !is_valid_label_name(name) {
             return Err(LabelNameError { name: name.to_owned() });
         }
         self.0.insert(name.to_owned(), value.to_owned());
@@ -54,13 +56,6 @@ impl LabelMap {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// Whether Prometheus' classic data model takes `name` for a label.
-pub(crate) fn is_label_name(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl Value for LabelMap {

@@ -4,10 +4,12 @@
 
 mod file_sd;
 mod kubernetes_sd;
+mod relabel;
 mod sources;
 
 use daemon_runtime::durations::GoDuration;
 use encoding_rs::Encoding;
+use prometheus_model::relabel::{RelabelConfig, RelabelError, RelabelRule};
 
 pub use file_sd::FileSd;
 pub use kubernetes_sd::{AttachMetadata, KubernetesRole, KubernetesSd, Namespaces, Selector};
@@ -31,6 +33,8 @@ pub struct ScrapeConfig {
     pub file_sd_configs: Vec<FileSd>,
     /// Pods of a Kubernetes cluster.
     pub kubernetes_sd_configs: Vec<KubernetesSd>,
+    /// Rules for the labels of targets; see [`ScrapeConfig::relabel_rules`].
+    pub relabel_configs: Vec<RelabelConfig>,
     /// Name of the files' encoding, of the IANA register. Default empty: bytes are taken as they are.
     pub encoding: String,
     /// Compressed files. Default: files are plain.
@@ -56,6 +60,14 @@ impl ScrapeConfig {
             return Some(Source::Files);
         }
         unbuilt(false).map(Source::Unbuilt)
+    }
+
+    /// The rules, compiled.
+    ///
+    /// # Errors
+    /// Never for rules that were loaded: loading compiles each.
+    pub fn relabel_rules(&self) -> Result<Vec<RelabelRule>, RelabelError> {
+        self.relabel_configs.iter().cloned().map(RelabelRule::new).collect()
     }
 
     /// The encoding of the files.
@@ -108,6 +120,7 @@ impl Block for ScrapeConfig {
         fields.field("static_configs", &mut self.static_configs);
         fields.field("file_sd_configs", &mut self.file_sd_configs);
         fields.field("kubernetes_sd_configs", &mut self.kubernetes_sd_configs);
+        fields.field("relabel_configs", &mut self.relabel_configs);
         fields.field("encoding", &mut self.encoding);
         fields.field("decompression", &mut self.decompression);
         sources::fields(&mut self.unbuilt, fields);

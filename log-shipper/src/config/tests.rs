@@ -101,10 +101,10 @@ fn old_and_suspicious_values_are_warned_of_with_their_place() {
     assert_eq!(
         config.warnings(),
         [
-            "promtail.yaml:1:30: options: stream_lag_labels has no effect: the metric of stream lag \
-             was removed in Promtail 3.0",
             "promtail.yaml:2:40: clients[0].batchwait: 2 without a unit means nanoseconds; write 2s \
              for seconds",
+            "promtail.yaml:2:62: clients[0]: stream_lag_labels has no effect: the metric of stream \
+             lag was removed in Promtail 3.0",
         ]
     );
 }

@@ -67,7 +67,7 @@ const fn at_least(
     Builtin { name, least, most: MANY, run }
 }
 
-const TABLES: [&[Builtin]; 16] = [
+const TABLES: [&[Builtin]; 17] = [
     text::TABLE,
     casing::TABLE,
     hash::TABLE,
@@ -84,6 +84,7 @@ const TABLES: [&[Builtin]; 16] = [
     reflection::TABLE,
     random::TABLE,
     urls::TABLE,
+    wrapping::TABLE,
 ];
 
 const KEYS: &str = "keys, certificates and passwords have no place in a log pipeline";
@@ -91,7 +92,7 @@ const HOST: &str = "a template may not read the environment or the network";
 const VERSIONS: &str = "comparing versions is not implemented";
 
 /// Functions of sprig that are left out, and why.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 19] = [
     ("bcrypt", KEYS),
     ("buildCustomCert", KEYS),
     ("decryptAES", KEYS),
@@ -105,6 +106,7 @@ const REFUSED: [(&str, &str); 18] = [
     ("genSignedCert", KEYS),
     ("genSignedCertWithKey", KEYS),
     ("htpasswd", KEYS),
+    ("randBytes", KEYS),
     ("env", HOST),
     ("expandenv", HOST),
     ("getHostByName", HOST),
@@ -134,6 +136,11 @@ pub(super) fn lookup(name: &str) -> Lookup {
 /// Whether the first argument of the function is a regex.
 pub(super) fn takes_pattern(name: &str) -> bool {
     regexes::TABLE.iter().any(|known| known.name == name) && name != "regexQuoteMeta"
+}
+
+/// Whether the function gives a changed copy of the map that is its first argument.
+pub(super) fn changes_its_map(name: &str) -> bool {
+    dicts::CHANGING.contains(&name)
 }
 
 /// The arguments of one call and what else it may use.

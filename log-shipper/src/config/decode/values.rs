@@ -42,7 +42,7 @@ impl Value for String {
     }
 
     fn write(&mut self) -> Kind {
-        if self.is_empty() { Kind::Null } else { Kind::text(self.as_str()) }
+        Kind::text(self.as_str())
     }
 }
 
@@ -55,7 +55,7 @@ impl Value for PathBuf {
     }
 
     fn write(&mut self) -> Kind {
-        if self.as_os_str().is_empty() { Kind::Null } else { Kind::text(self.to_string_lossy()) }
+        Kind::text(self.to_string_lossy())
     }
 }
 
