@@ -3,5 +3,7 @@
 //! A discovery yields groups of labels; relabelling turns them into targets; a target's pattern
 //! finds files.
 
+pub mod file_targets;
 pub mod glob;
+pub mod static_targets;
 pub mod target;

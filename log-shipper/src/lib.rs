@@ -1,6 +1,12 @@
 //! Drop-in replacement for Promtail: ships log lines to Loki, and loses none.
 //!
-//! Flow: config -> discovery -> tail -> pipeline -> batch -> push
+//! Flow: `config -> discovery -> tail -> pipeline -> batch -> push -> ship`
 
+pub mod batch;
 pub mod config;
+pub mod discovery;
+pub mod metrics;
 pub mod pipeline;
+pub mod push;
+pub mod ship;
+pub mod tail;

@@ -1,5 +1,6 @@
 //! Batches to Loki: requests, what an answer means for a batch, and when it is tried again.
 
 pub mod client;
+pub mod connect;
 pub mod endpoint;
 pub mod verdict;

@@ -1,7 +1,10 @@
 //! Everything put together: workers that read, transform and batch, and the tasks around them.
 
+pub mod daemon;
 pub mod dry_run;
 pub mod line_shipper;
+pub mod plan;
+pub mod run;
 pub mod sink;
 pub mod status;
 pub mod stdin;

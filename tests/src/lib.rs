@@ -1,1 +1,3 @@
-//! stub
+//! Test support: real processes, fakes for what cannot be had, and the conformance runner.
+
+pub mod loki;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::extracted::Extracted;
 use super::labels::Labels;
-
-/// Names one opened file (one generation of a path) for the life of the process.
-pub type FileId = u64;
+pub use crate::tail::file_identity::FileId;
 
 /// Where an entry came from: what must not be saved as done before Loki has the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::secret::{Secret, SecretFile};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
@@ -33,10 +34,17 @@ pub enum Credential {
 }
 
 impl Credential {
-    fn read(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    /// The last good value where a file cannot be read any more: it may still be right.
+    fn read(&self) -> String {
         match self {
-            Self::Inline(secret) => Ok(secret.expose().clone()),
-            Self::File(file) => Ok(file.read()?.expose().clone()),
+            Self::Inline(secret) => secret.expose().clone(),
+            Self::File(file) => {
+                let reading = file.read();
+                if let Some(problem) = &reading.problem {
+                    tracing::warn!(error = %ErrorChain(problem), "secret cannot be read again, using the last one");
+                }
+                reading.secret.expose().clone()
+            }
         }
     }
 }
@@ -102,21 +110,17 @@ impl Endpoint {
         if !batch.tenant.is_empty() {
             request = request.header(TENANT, &*batch.tenant);
         }
-        let no_credentials = |cause| PushError::NoCredentials { host: self.host.clone(), cause };
         match &self.authorization {
             Authorization::None => {}
             Authorization::Basic { username, password } => {
-                let username = username.as_ref().map(Credential::read).transpose();
-                let password = password.as_ref().map(Credential::read).transpose();
-                request = request.basic_auth(
-                    username.map_err(no_credentials)?.unwrap_or_default(),
-                    password.map_err(no_credentials)?,
-                );
+                let username = username.as_ref().map(Credential::read);
+                let password = password.as_ref().map(Credential::read);
+                request = request.basic_auth(username.unwrap_or_default(), password);
             }
             Authorization::Token { scheme, credentials } => {
-                let value = format!("{scheme} {}", credentials.read().map_err(no_credentials)?);
+                let value = format!("{scheme} {}", credentials.read());
                 let mut value = HeaderValue::try_from(value)
-                    .map_err(|_| no_credentials("a token has characters that no header may have".into()))?;
+                    .map_err(|_| PushError::InvalidToken { host: self.host.clone() })?;
                 value.set_sensitive(true);
                 request = request.header(AUTHORIZATION, value);
             }

@@ -17,14 +17,11 @@ pub enum PushError {
         #[source]
         cause: reqwest::Error,
     },
-    /// A secret that the request needs cannot be read.
-    #[error("credentials for {host} cannot be read")]
-    NoCredentials {
+    /// A token with characters that no header may have; its file may be mended.
+    #[error("the token for {host} has characters that no header may have")]
+    InvalidToken {
         /// Host and port.
         host: String,
-        /// Which file, and why.
-        #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Any status that is not a success.
     #[error("{host} answered {status}: {reason}")]
@@ -62,7 +59,7 @@ impl PushError {
                 Verdict::Retry { at_least: retry_after.unwrap_or_default() }
             }
             Self::Refused { .. } => Verdict::GiveUp,
-            Self::NoAnswer { .. } | Self::NoCredentials { .. } => {
+            Self::NoAnswer { .. } | Self::InvalidToken { .. } => {
                 Verdict::Retry { at_least: Duration::ZERO }
             }
         }
@@ -77,7 +74,7 @@ impl PushError {
     pub fn status_code(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.as_u16().to_string(),
-            Self::NoAnswer { .. } | Self::NoCredentials { .. } => "-1".to_owned(),
+            Self::NoAnswer { .. } | Self::InvalidToken { .. } => "-1".to_owned(),
         }
     }
 }

@@ -54,7 +54,11 @@ pub struct Wiring {
     pub numbers: Arc<Numbers>,
 }
 
+/// Index of the scrape config, and of the target in it. A target that goes leaves its place empty.
 type TargetKey = (usize, usize);
+
+/// Asked at every search: the targets of each scrape config where they changed.
+pub type Discover = Box<dyn FnMut() -> Option<Vec<Vec<Target>>> + Send>;
 
 #[derive(Debug)]
 struct Followed {
@@ -71,12 +75,12 @@ struct Followed {
 }
 
 /// Follows the files of all targets.
-#[derive(Debug)]
 pub struct Follower {
     wiring: Wiring,
     rhythm: Rhythm,
+    discover: Discover,
     /// Per scrape config.
-    targets: Vec<Vec<Target>>,
+    targets: Vec<Vec<Option<Target>>>,
     watch: Option<NotifyWatch>,
     sources: HashMap<SourceId, Followed>,
     by_path: HashMap<(TargetKey, PathBuf), SourceId>,
@@ -93,8 +97,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A watcher that has not looked yet; `targets` are those of each scrape config.
-    pub fn new(wiring: Wiring, rhythm: Rhythm, targets: Vec<Vec<Target>>) -> Self {
+    /// A watcher that has not looked yet; `discover` yields the targets.
+    pub fn new(wiring: Wiring, rhythm: Rhythm, discover: Discover) -> Self {
         let watch = match NotifyWatch::new() {
             Ok(watch) => Some(watch),
             Err(error) => {
@@ -106,7 +110,8 @@ impl Follower {
         Self {
             wiring,
             rhythm,
-            targets,
+            discover,
+            targets: Vec::new(),
             watch,
             sources: HashMap::new(),
             by_path: HashMap::new(),
@@ -150,11 +155,14 @@ impl Follower {
 
     /// Finds files by their patterns, and forgets what is gone.
     fn search(&mut self) {
+        if let Some(targets) = (self.discover)() {
+            self.update_targets(targets);
+        }
         let mut directories = BTreeSet::new();
         let mut seen = HashSet::new();
         for job in 0..self.targets.len() {
             for index in 0..self.targets[job].len() {
-                let target = &self.targets[job][index];
+                let Some(target) = &self.targets[job][index] else { continue };
                 let mut found = target.pattern.find();
                 found.files.retain(|path| !target.is_excluded(path));
                 directories.append(&mut found.directories);
@@ -169,6 +177,26 @@ impl Follower {
             directories.extend(watched_directories(&followed.path));
         }
         self.watch_directories(&directories);
+    }
+
+    /// Targets that stay keep their place, because sources name it.
+    fn update_targets(&mut self, jobs: Vec<Vec<Target>>) {
+        self.targets.resize_with(jobs.len(), Vec::new);
+        for (places, targets) in self.targets.iter_mut().zip(jobs) {
+            let is_known = |place: &Option<Target>, target: &Target| {
+                place.as_ref().is_some_and(|known| known.is_same(target))
+            };
+            for place in places.iter_mut() {
+                if !targets.iter().any(|target| is_known(place, target)) {
+                    *place = None;
+                }
+            }
+            for target in targets {
+                if !places.iter().any(|place| is_known(place, &target)) {
+                    places.push(Some(target));
+                }
+            }
+        }
     }
 
     fn watch_directories(&mut self, directories: &BTreeSet<PathBuf>) {
@@ -193,14 +221,13 @@ impl Follower {
             }
         }
         self.unwatched.retain(|directory| directories.contains(directory));
+        for followed in self.sources.values_mut() {
+            let directories = watched_directories(&followed.path);
+            followed.is_polled = !directories.iter().all(|directory| watch.is_watched(directory));
+        }
         if was_new {
             // What came between the search and the watch has no event.
             self.search_again_soon();
-        }
-        for followed in self.sources.values_mut() {
-            let directories = watched_directories(&followed.path);
-            followed.is_polled =
-                !directories.iter().all(|directory| watch.is_watched(directory));
         }
     }
 
@@ -313,7 +340,10 @@ impl Follower {
     }
 
     fn labels_of(&self, target: TargetKey, path: &Path) -> Arc<LabelSet> {
-        let mut labels = (*self.targets[target.0][target.1].labels).clone();
+        let mut labels = self.targets[target.0][target.1]
+            .as_ref()
+            .map(|target| (*target.labels).clone())
+            .unwrap_or_default();
         // The target's own label of that name wins, as in Promtail.
         if labels.get(FILENAME_LABEL).is_none() {
             labels.set(FILENAME_LABEL, &path.to_string_lossy());
@@ -446,8 +476,10 @@ impl Follower {
             .targets
             .iter()
             .enumerate()
-            .flat_map(|(job, targets)| targets.iter().enumerate().map(move |(index, target)| ((job, index), target)))
-            .filter(|(_, target)| target.covers(path))
+            .flat_map(|(job, targets)| {
+                targets.iter().enumerate().map(move |(index, target)| ((job, index), target))
+            })
+            .filter(|(_, target)| target.as_ref().is_some_and(|target| target.covers(path)))
             .map(|(key, _)| key)
             .collect();
         for target in matching {
@@ -525,6 +557,12 @@ impl Follower {
         if self.unreadable.insert(path.to_path_buf(), error.kind()) != Some(error.kind()) {
             tracing::error!(path = %path.display(), %error, "file cannot be read, trying again later");
         }
+    }
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("sources", &self.sources.len()).finish_non_exhaustive()
     }
 }
 

@@ -3,9 +3,9 @@
 //! A parser returns `None` wherever Go returns an error, so an overflow is `None` too, although Go
 //! hands out the nearest value beside its error.
 
-/// Decimal exponents below this are written without an exponent by [`format_float_g`]: `strconv`
-/// decides as if the precision were six when it looks for the shortest digits.
-const EXPONENT_LIMIT: i32 = 21;
+/// From this decimal exponent on [`format_float_g`] writes an exponent: when `strconv` looks for the
+/// shortest digits, it decides as if the precision were six.
+const EXPONENT_LIMIT: i32 = 6;
 
 /// Largest binary or decimal exponent that is still counted; anything beyond over- or underflows.
 const EXPONENT_CAP: i32 = 10_000;
@@ -255,6 +255,9 @@ mod tests {
             (1.5, "1.5"),
             (0.0001, "0.0001"),
             (0.000_01, "1e-05"),
+            (123_456.0, "123456"),
+            (1e6, "1e+06"),
+            (-123_456_789.0, "-1.23456789e+08"),
             (1.25e-7, "1.25e-07"),
             (1e100, "1e+100"),
             (f64::INFINITY, "+Inf"),

@@ -34,7 +34,7 @@ impl Block for RelabelConfig {
                 _ => node,
             };
             // the message of an expression may have several lines
-            findings.error(node, ErrorChain::new(&error).to_string().replace('\n', " "));
+            findings.error(node, ErrorChain(&error).to_string().replace('\n', " "));
         }
     }
 }

@@ -1,0 +1,218 @@
+//! From a configuration to everything that a start needs, without starting anything: what can be
+//! refused is refused here, so that a reload that fails changes nothing.
+
+use std::sync::{Arc, Mutex};
+
+use prometheus_model::label_set::LabelSet;
+use prometheus_model::relabel::RelabelRule;
+
+use super::line_shipper::ReadlineLimit;
+use super::status::JobStatus;
+use super::worker::source::ReaderOptions;
+use crate::batch::accumulator::Shape;
+use crate::config::clients::Client as ClientConfig;
+use crate::config::scrape_configs::{Compression, ScrapeConfig};
+use crate::config::{Config, StartError};
+use crate::discovery::file_targets::FileTargets;
+use crate::discovery::static_targets;
+use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
+use crate::metrics::Metrics;
+use crate::pipeline::build::{BuildContext, build};
+use crate::pipeline::run::Pipeline;
+use crate::pipeline::stage_metrics::StageMetrics;
+use crate::pipeline::stages::error::StageError;
+use crate::pipeline::stages::limit::token_bucket::TokenBucket;
+use crate::pipeline::stages::metrics::registry::CustomMetrics;
+use crate::push::client::{Client, RetryPolicy};
+use crate::push::connect::{self, ConnectError};
+use crate::tail::compressed_reader::Format;
+use crate::tail::line_reader::DEFAULT_LINE_LIMIT;
+
+/// Promtail's default number of attempts.
+const DEFAULT_ATTEMPTS: u32 = 10;
+
+/// Why a configuration cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Clients or sources.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A source of this version's to-do list.
+    #[error("scrape config {job:?}: {key} is not supported by this version")]
+    Unsupported {
+        /// `job_name`
+        job: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A stage of a job.
+    #[error("scrape config {job:?}")]
+    Stage {
+        /// `job_name`
+        job: String,
+        /// Place, stage, key, and what is accepted.
+        #[source]
+        cause: StageError,
+    },
+    /// A client.
+    #[error("clients")]
+    Client(#[from] ConnectError),
+}
+
+/// One scrape config, ready to run.
+#[derive(Debug)]
+pub struct Job {
+    /// `job_name`
+    pub name: String,
+    /// Forked for every worker.
+    pub pipeline: Pipeline,
+    /// How its files are read.
+    pub reader: ReaderOptions,
+    statics: Vec<Group>,
+    files: FileTargets,
+    rules: Vec<RelabelRule>,
+}
+
+/// Everything that a start needs.
+#[derive(Debug)]
+pub struct Plan {
+    /// By index.
+    pub jobs: Vec<Job>,
+    /// With how their batches are shaped.
+    pub clients: Vec<(Client, Shape)>,
+    /// Shared by all workers.
+    pub limit: Option<ReadlineLimit>,
+    /// Values of `metrics` stages; they begin at 0 with every configuration.
+    pub custom_metrics: CustomMetrics,
+    /// What was accepted but hardly meant.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Builds every stage and every client.
+    ///
+    /// # Errors
+    /// The first thing that cannot work, with its place.
+    pub fn new(config: &Config, metrics: &Metrics, stage_metrics: &StageMetrics) -> Result<Self, PlanError> {
+        config.validate_for_start()?;
+        let custom_metrics = CustomMetrics::new();
+        let mut warnings = config.warnings().to_vec();
+        let mut jobs = Vec::new();
+        // Standard input goes through the first pipeline only, but all are checked.
+        for scrape_config in &config.scrape_configs {
+            let mut context = BuildContext::new(
+                &scrape_config.job_name,
+                stage_metrics,
+                &custom_metrics,
+                fastrand::u64(..),
+            );
+            jobs.push(Job::new(scrape_config, config.target_config.stdin, &mut context)?);
+            warnings.append(&mut context.warnings);
+        }
+        let configs = config.effective_clients();
+        let is_only_one = configs.len() == 1;
+        let clients = configs
+            .iter()
+            .map(|client| Ok((self::client(client, is_only_one, metrics)?, shape(client, config))))
+            .collect::<Result<_, PlanError>>()?;
+        Ok(Self { jobs, clients, limit: limit(config, stage_metrics), custom_metrics, warnings })
+    }
+}
+
+impl Job {
+    fn new(config: &ScrapeConfig, stdin: bool, context: &mut BuildContext) -> Result<Self, PlanError> {
+        let name = config.job_name.clone();
+        if !config.kubernetes_sd_configs.is_empty() && !stdin {
+            return Err(PlanError::Unsupported { job: name, key: "kubernetes_sd_configs" });
+        }
+        let pipeline = build(&config.pipeline_stages, context)
+            .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
+        let delay = config.decompression.initial_delay.as_duration();
+        let compression = config.decompression.enabled.then(|| config.decompression.compression());
+        let reader = ReaderOptions {
+            encoding: config.reader_encoding().unwrap_or_default(),
+            decompression: compression.flatten().map(|compression| (format(compression), delay)),
+            line_limit: DEFAULT_LINE_LIMIT,
+        };
+        Ok(Self {
+            pipeline,
+            reader,
+            statics: static_targets::groups(&config.static_configs),
+            files: FileTargets::new(&config.file_sd_configs),
+            rules: config.relabel_rules().expect("rules are compiled when they are loaded"),
+            name,
+        })
+    }
+
+    /// Looks for targets: files may have changed since the last time.
+    pub fn discover(&mut self, host: &str) -> Resolved {
+        let mut groups = self.statics.clone();
+        groups.extend(self.files.groups());
+        target::resolve(&groups, &self.rules, host)
+    }
+
+    /// What the pages show of it.
+    pub fn status(&self, resolved: &Resolved) -> JobStatus {
+        JobStatus::new(&self.name, resolved)
+    }
+
+    /// Labels of lines from standard input: those of all static configs, the later ones first.
+    pub fn stdin_labels(&self) -> LabelSet {
+        let mut labels = LabelSet::new();
+        for group in &self.statics {
+            for (name, value) in group.labels.iter().filter(|(name, _)| *name != ADDRESS_LABEL) {
+                labels.set(name, value);
+            }
+        }
+        labels.retain(|name, _| !name.starts_with("__"));
+        labels
+    }
+}
+
+fn format(compression: Compression) -> Format {
+    match compression {
+        Compression::Gzip => Format::Gzip,
+        Compression::Zlib => Format::Zlib,
+        Compression::Bzip2 => Format::Bzip2,
+    }
+}
+
+fn client(config: &ClientConfig, is_only_one: bool, metrics: &Metrics) -> Result<Client, ConnectError> {
+    let endpoint = connect::endpoint(config)?;
+    let retries = config.backoff_config.max_retries;
+    // With one client, waiting for Loki holds nobody up and loses nothing.
+    let has_no_end = retries == 0 || (is_only_one && retries == DEFAULT_ATTEMPTS);
+    let retry = RetryPolicy {
+        min_period: config.backoff_config.min_period.as_duration(),
+        max_period: config.backoff_config.max_period.as_duration(),
+        max_attempts: (!has_no_end).then_some(retries),
+        drop_rate_limited: config.drop_rate_limited_batches,
+    };
+    let metrics = metrics.client(endpoint.host());
+    Ok(Client { endpoint, retry, metrics })
+}
+
+fn shape(client: &ClientConfig, config: &Config) -> Shape {
+    let limits = &config.limits_config;
+    Shape {
+        batch_size: client.batchsize,
+        batch_wait: client.batchwait.as_duration(),
+        tenant: client.tenant_id.clone(),
+        external_labels: Arc::new(client.external_labels.iter().collect()),
+        max_line_size: usize::try_from(limits.max_line_size.0).unwrap_or(usize::MAX),
+        truncate: limits.max_line_size_truncate,
+        max_streams: usize::try_from(limits.max_streams).unwrap_or_default(),
+    }
+}
+
+fn limit(config: &Config, metrics: &StageMetrics) -> Option<ReadlineLimit> {
+    let limits = &config.limits_config;
+    limits.readline_rate_enabled.then(|| ReadlineLimit {
+        bucket: Arc::new(Mutex::new(TokenBucket::new(
+            limits.readline_rate,
+            u32::try_from(limits.readline_burst.max(0)).unwrap_or(u32::MAX),
+        ))),
+        drop: limits.readline_rate_drop.then(|| metrics.drop_counter("global_rate_limiter_drop")),
+    })
+}

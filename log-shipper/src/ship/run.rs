@@ -1,0 +1,272 @@
+//! Starts and stops what a plan describes: one watcher, some workers, a task per client, and the
+//! task that saves positions.
+//!
+//! Stopping goes with the data: the watcher ends, workers ship what they hold, clients deliver what
+//! is queued, positions are saved last. What Loki does not accept in time stays unsaved, and is read
+//! again after the next start.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon_runtime::error_chain::ErrorChain;
+use daemon_runtime::supervise::{Supervisor, SupervisorError};
+use rustix::event::{EventfdFlags, eventfd};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::dry_run::Printer;
+use super::line_shipper::LineShipper;
+use super::plan::Plan;
+use super::sink::{ClientSink, Sink};
+use super::status::Status;
+use super::stdin;
+use super::worker::Worker;
+use crate::batch::accumulator::{Accumulator, Batch};
+use crate::config::Config;
+use crate::discovery::target::Rejection;
+use crate::metrics::Metrics;
+use crate::tail::follow::{Discover, Follower, Rhythm, Wiring};
+use crate::tail::mailbox::Mailbox;
+use crate::tail::position_table::PositionTable;
+use crate::tail::progress::Numbers;
+
+/// Time for the clients to deliver what is queued, once the sources have stopped. With the rest of
+/// the stop it stays below five seconds, far below a pod's grace period of thirty.
+const DELIVER: Duration = Duration::from_secs(4);
+
+/// Time for everything to end.
+const DRAIN: Duration = Duration::from_millis(4_500);
+
+/// Batches that wait at one client for one worker: at the default size and usual compression some
+/// 1 MiB altogether.
+const QUEUED_BATCHES: usize = 4;
+
+/// Workers share the files; more than this brought nothing on any machine that was measured.
+const MAX_WORKERS: usize = 4;
+
+/// What a process keeps over reloads.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// Numbers of files and batches.
+    pub numbers: Arc<Numbers>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// For the pages.
+    pub status: Status,
+    /// Entries are printed, nothing is pushed or saved.
+    pub dry_run: bool,
+}
+
+/// Runs a plan until `stop` is cancelled (or standard input has ended), and stops it.
+///
+/// # Errors
+/// A part that failed; the others have been stopped.
+pub async fn run(
+    process: &Process,
+    config: &Config,
+    plan: Plan,
+    positions: Arc<PositionTable>,
+    stop: CancellationToken,
+) -> Result<(), SupervisorError> {
+    let mut supervisor = Supervisor::new(stop.clone());
+    let deadline = CancellationToken::new();
+    let workers = if config.target_config.stdin {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
+    };
+    let Plan { mut jobs, clients, limit, .. } = plan;
+    let mut queues: Vec<Vec<Box<dyn Sink>>> = (0..workers).map(|_| Vec::new()).collect();
+    if process.dry_run {
+        let colours = io::IsTerminal::is_terminal(&io::stdout());
+        for sinks in &mut queues {
+            sinks.push(Box::new(Printer::new(colours)));
+        }
+    } else {
+        for (index, (client, shape)) in clients.into_iter().enumerate() {
+            let (queue, batches) = mpsc::channel::<Batch>(QUEUED_BATCHES * workers);
+            for sinks in &mut queues {
+                let accumulator = Accumulator::new(shape.clone(), Arc::clone(&process.numbers));
+                sinks.push(Box::new(ClientSink::new(accumulator, queue.clone(), client.metrics.clone())));
+            }
+            let deadline = deadline.clone();
+            supervisor.run_once(format!("client {index}"), async move {
+                client.run(batches, deadline).await;
+                Ok::<(), io::Error>(())
+            });
+        }
+    }
+    let shipper = |jobs: &[super::plan::Job], sinks| {
+        let mut pipelines: Vec<_> = jobs.iter().map(|job| job.pipeline.fork()).collect();
+        if pipelines.is_empty() {
+            pipelines.push(crate::pipeline::run::Pipeline::default());
+        }
+        LineShipper::new(pipelines, sinks, limit.clone(), Arc::clone(&process.numbers))
+    };
+    if config.target_config.stdin {
+        let sinks = queues.pop().unwrap_or_default();
+        let shipper = shipper(&jobs, sinks);
+        let labels = Arc::new(stdin_labels(&jobs));
+        let limit = crate::tail::line_reader::DEFAULT_LINE_LIMIT;
+        supervisor.run_thread("stdin", move |_| stdin::ship_all(io::stdin().lock(), &labels, limit, shipper));
+    } else {
+        let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
+        for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
+            let options = jobs.iter().map(|job| job.reader.clone()).collect();
+            let worker =
+                Worker::new(Arc::clone(mailbox), shipper(&jobs, sinks), options, process.metrics.clone());
+            supervisor.run_thread(format!("worker {index}"), move |_| {
+                worker.run();
+                Ok::<(), io::Error>(())
+            });
+        }
+        let status = process.status.clone();
+        let config_text = config.to_yaml();
+        let table = Arc::clone(&positions);
+        let metrics = process.metrics.clone();
+        let mut last = None;
+        let host = host_name();
+        let discover: Discover = Box::new(move || {
+            let resolved: Vec<_> = jobs.iter_mut().map(|job| job.discover(&host)).collect();
+            let discovered: Vec<Vec<_>> = resolved
+                .iter()
+                .map(|job| job.targets.iter().map(|target| target.discovered.clone()).collect())
+                .collect();
+            if last.as_ref() == Some(&discovered) {
+                return None;
+            }
+            last = Some(discovered);
+            report(&metrics, &resolved);
+            let shown = jobs.iter().zip(&resolved).map(|(job, resolved)| job.status(resolved));
+            status.apply(shown.collect(), Arc::clone(&table), config_text.clone());
+            Some(resolved.into_iter().map(|job| job.targets).collect())
+        });
+        watch(&mut supervisor, process, config, &positions, mailboxes, discover);
+    }
+    let saves = !process.dry_run && !config.target_config.stdin;
+    if saves {
+        let (table, metrics) = (Arc::clone(&positions), process.metrics.clone());
+        let (period, stop) = (config.positions.sync_period.as_duration(), stop.clone());
+        supervisor.run_once("positions", async move {
+            let mut interval = tokio::time::interval(period.max(Duration::from_millis(10)));
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok::<(), io::Error>(()),
+                    _ = interval.tick() => save(&table, &metrics).await,
+                }
+            }
+        });
+    }
+    let limit = deadline.clone();
+    let timer = tokio::spawn(async move {
+        stop.cancelled().await;
+        tokio::time::sleep(DELIVER).await;
+        limit.cancel();
+    });
+    let result = supervisor.run(DRAIN).await;
+    timer.abort();
+    if saves {
+        save(&positions, &process.metrics).await;
+    }
+    match result {
+        // Nothing is lost by it: the positions say what was accepted.
+        Err(SupervisorError::DrainTimeout { tasks, .. }) => {
+            tracing::warn!(tasks = tasks.join(", "), "stopped before everything was delivered");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+fn watch(
+    supervisor: &mut Supervisor,
+    process: &Process,
+    config: &Config,
+    positions: &Arc<PositionTable>,
+    mailboxes: Vec<Arc<Mailbox>>,
+    discover: Discover,
+) {
+    let watch = &config.global.file_watch_config;
+    let rhythm = Rhythm {
+        search: config.target_config.sync_period.as_duration().max(Duration::from_millis(10)),
+        poll_min: watch.min_poll_frequency.as_duration().max(Duration::from_millis(1)),
+        poll_max: watch.max_poll_frequency.as_duration().max(Duration::from_millis(1)),
+    };
+    let wiring = Wiring {
+        mailboxes: mailboxes.clone(),
+        positions: Arc::clone(positions),
+        numbers: Arc::clone(&process.numbers),
+    };
+    supervisor.run_thread("watcher", move |stop| {
+        let stopped = stop.clone();
+        let result = wake_on(&stop).and_then(|wake| {
+            Follower::new(wiring, rhythm, discover).run(&wake, &|| stopped.is_cancelled())
+        });
+        // Workers end when nobody tells them of files any more.
+        for mailbox in &mailboxes {
+            mailbox.stop();
+        }
+        result
+    });
+}
+
+/// A descriptor that becomes readable when the token is cancelled.
+fn wake_on(stop: &CancellationToken) -> io::Result<OwnedFd> {
+    let wake = eventfd(0, EventfdFlags::CLOEXEC)?;
+    let writer = wake.try_clone()?;
+    let stop = stop.clone();
+    std::thread::Builder::new().name("watcher wake".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(stop.cancelled());
+        }
+        let _ = rustix::io::write(&writer, &1_u64.to_ne_bytes());
+    })?;
+    Ok(wake)
+}
+
+async fn save(table: &Arc<PositionTable>, metrics: &Metrics) {
+    let (table, metrics) = (Arc::clone(table), metrics.clone());
+    let saved = tokio::task::spawn_blocking(move || {
+        if let Err(error) = table.save() {
+            metrics.position_save_failures.inc();
+            tracing::error!(error = %ErrorChain(&error), "positions cannot be saved, trying again");
+        }
+    });
+    // It fails only when the runtime ends.
+    let _ = saved.await;
+}
+
+fn report(metrics: &Metrics, resolved: &[crate::discovery::target::Resolved]) {
+    for reason in Rejection::ALL {
+        let count = resolved.iter().flat_map(|job| &job.rejected).filter(|(_, why)| *why == reason).count();
+        metrics.targets_failed.get(&[reason.as_str()]).inc_by(count as u64);
+    }
+    for error in resolved.iter().flat_map(|job| &job.errors) {
+        tracing::error!(%error, "target is left out");
+    }
+    let targets: usize = resolved.iter().map(|job| job.targets.len()).sum();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 targets")]
+    metrics.targets_active.set(targets as f64);
+}
+
+fn stdin_labels(jobs: &[super::plan::Job]) -> prometheus_model::label_set::LabelSet {
+    if jobs.len() > 1 {
+        tracing::warn!("standard input uses the first scrape config, ignoring the others");
+    }
+    match jobs.first() {
+        Some(job) => job.stdin_labels(),
+        None => [("job", "stdin".to_owned()), ("hostname", system_host_name())].into_iter().collect(),
+    }
+}
+
+/// What `__host__` is compared with: `HOSTNAME`, which a pod sets to its node, else the system's.
+pub fn host_name() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(system_host_name)
+}
+
+fn system_host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
