@@ -3,6 +3,7 @@
 //! Flow: `config -> discovery -> tail -> pipeline -> batch -> push -> ship`
 
 pub mod batch;
+pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod metrics;

@@ -4,4 +4,5 @@
 
 pub mod regexp;
 pub mod strconv;
+pub mod template;
 pub mod time_layout;

@@ -125,7 +125,8 @@ impl Stage for CriStage {
         if entry.labels.get(&shared.stream) != Some(line.stream) {
             entry.labels.set(&shared.stream, line.stream);
         }
-        let time = shared.layout.parse(line.time, &shared.zone).ok().and_then(|time| time.unix_ns());
+        let time =
+            shared.layout.parse(line.time, &shared.zone).ok().and_then(|time| time.unix_ns());
         let key = keys.key(&entry.labels);
         match time {
             Some(time_ns) => {

@@ -124,7 +124,10 @@ mod tests {
         for (text, expected) in [
             ("\u{1b}[31mred\u{1b}[0m plain", "red plain"),
             ("\u{1b}[1;32;40mgreen bold\u{1b}[m end", "green bold end"),
-            ("\u{1b}[38;5;208mpalette\u{1b}[0m \u{1b}[38;2;1;2;3mtrue colour\u{1b}[0m", "palette true colour"),
+            (
+                "\u{1b}[38;5;208mpalette\u{1b}[0m \u{1b}[38;2;1;2;3mtrue colour\u{1b}[0m",
+                "palette true colour",
+            ),
             ("up\u{1b}[2Aclear\u{1b}[2K", "upclear"),
             ("\u{1b}]0;title\u{7}text", "text"),
             ("none", "none"),

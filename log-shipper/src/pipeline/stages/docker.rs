@@ -125,20 +125,48 @@ mod tests {
     fn lines_of_the_driver_become_what_promtail_recorded() {
         let mut stage = DockerStage::new();
         for (input, stream, time, output) in [
-            (r#"{"log":"server started on :8000\n","stream":"stdout","time":"2024-05-01T08:00:00.123456789Z"}"#,
-             "stdout", 1_714_550_400_123_456_789, "server started on :8000\n"),
-            (r#"{"log":"WARN slow batch: 812ms\n","stream":"stderr","time":"2024-05-01T08:00:01Z"}"#,
-             "stderr", 1_714_550_401_000_000_000, "WARN slow batch: 812ms\n"),
-            (r#"{"log":"no newline at the end","stream":"stdout","time":"2024-05-01T08:00:02.5Z","attrs":{"tag":"vllm"}}"#,
-             "stdout", 1_714_550_402_500_000_000, "no newline at the end"),
-            (r#"{"log":"{\"level\":\"info\",\"msg\":\"nested \\\"json\\\"\"}\n","stream":"stdout","time":"2024-05-01T08:00:03.000000001Z"}"#,
-             "stdout", 1_714_550_403_000_000_001, "{\"level\":\"info\",\"msg\":\"nested \\\"json\\\"\"}\n"),
-            (r#"{"log":"","stream":"stdout","time":"2024-05-01T08:00:04Z"}"#,
-             "stdout", 1_714_550_404_000_000_000, ""),
-            (r#"{"log":"time is broken\n","stream":"stdout","time":"2024-05-01 08:00:05"}"#,
-             "stdout", 1_714_550_404_000_000_001, "time is broken\n"),
-            (r#"{"log":"zone +09:00\r\n","stream":"stdout","time":"2024-05-01T17:00:06+09:00"}"#,
-             "stdout", 1_714_550_406_000_000_000, "zone +09:00\r\n"),
+            (
+                r#"{"log":"server started on :8000\n","stream":"stdout","time":"2024-05-01T08:00:00.123456789Z"}"#,
+                "stdout",
+                1_714_550_400_123_456_789,
+                "server started on :8000\n",
+            ),
+            (
+                r#"{"log":"WARN slow batch: 812ms\n","stream":"stderr","time":"2024-05-01T08:00:01Z"}"#,
+                "stderr",
+                1_714_550_401_000_000_000,
+                "WARN slow batch: 812ms\n",
+            ),
+            (
+                r#"{"log":"no newline at the end","stream":"stdout","time":"2024-05-01T08:00:02.5Z","attrs":{"tag":"vllm"}}"#,
+                "stdout",
+                1_714_550_402_500_000_000,
+                "no newline at the end",
+            ),
+            (
+                r#"{"log":"{\"level\":\"info\",\"msg\":\"nested \\\"json\\\"\"}\n","stream":"stdout","time":"2024-05-01T08:00:03.000000001Z"}"#,
+                "stdout",
+                1_714_550_403_000_000_001,
+                "{\"level\":\"info\",\"msg\":\"nested \\\"json\\\"\"}\n",
+            ),
+            (
+                r#"{"log":"","stream":"stdout","time":"2024-05-01T08:00:04Z"}"#,
+                "stdout",
+                1_714_550_404_000_000_000,
+                "",
+            ),
+            (
+                r#"{"log":"time is broken\n","stream":"stdout","time":"2024-05-01 08:00:05"}"#,
+                "stdout",
+                1_714_550_404_000_000_001,
+                "time is broken\n",
+            ),
+            (
+                r#"{"log":"zone +09:00\r\n","stream":"stdout","time":"2024-05-01T17:00:06+09:00"}"#,
+                "stdout",
+                1_714_550_406_000_000_000,
+                "zone +09:00\r\n",
+            ),
         ] {
             let mut entry = entry(&[("job", "app")], input);
             assert_eq!(run(&mut stage, &mut entry), Verdict::Pass);
@@ -168,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_was_read_stays_extracted() {
-        let mut entry = entry(&[], r#"{"log":"a\n","stream":"stdout","time":"2024-05-01T08:00:00Z"}"#);
+        let mut entry =
+            entry(&[], r#"{"log":"a\n","stream":"stdout","time":"2024-05-01T08:00:00Z"}"#);
         run(&mut DockerStage::new(), &mut entry);
         assert_eq!(entry.extracted.get("output"), Some(ValueRef::Text(b"a\n")));
         assert_eq!(entry.extracted.get("stream"), Some(ValueRef::Text(b"stdout")));

@@ -6,7 +6,6 @@
 
 mod blocks;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use go_compat::regexp::Regexp;

@@ -93,6 +93,9 @@ mod tests {
     #[test]
     fn a_source_is_required() {
         let error = OutputStage::new("").unwrap_err().to_string();
-        assert!(error.starts_with("output stage: source: output source value is required"), "{error}");
+        assert!(
+            error.starts_with("output stage: source: output source value is required"),
+            "{error}"
+        );
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn compile(
             .cause(cause)
     })?;
     let names = regexp.group_names().iter().enumerate();
-    let groups = names.filter_map(|(group, name)| Some((group, Arc::clone(name.as_ref()?)))).collect();
+    let groups =
+        names.filter_map(|(group, name)| Some((group, Arc::clone(name.as_ref()?)))).collect();
     Ok((regexp, groups))
 }
 
@@ -135,7 +136,10 @@ mod tests {
     fn named_groups_are_extracted_and_absent_ones_are_empty() {
         let access = r#"^(?P<ip>\S+) \S+ (?:-|(?P<user>\w+)) \[[^\]]+\] "(?P<method>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3}) (?P<size>\d+|-)$"#;
         assert_eq!(
-            extracted(access, r#"10.0.0.7 - - [25/Oct/2023:10:30:45 +0000] "POST /v1/predict HTTP/1.1" 200 512"#),
+            extracted(
+                access,
+                r#"10.0.0.7 - - [25/Oct/2023:10:30:45 +0000] "POST /v1/predict HTTP/1.1" 200 512"#
+            ),
             "ip=10.0.0.7 method=POST path=/v1/predict size=512 status=200 user="
         );
         assert_eq!(extracted(access, "unparsable line"), "");
@@ -181,7 +185,8 @@ mod tests {
     #[test]
     fn a_value_is_matched_with_a_source() {
         let options = RegexOptions {
-            expression: r"^(?P<verb>[A-Z]+) /v1/models/(?P<model>[^:/]+)(:(?P<action>\w+))?".to_owned(),
+            expression: r"^(?P<verb>[A-Z]+) /v1/models/(?P<model>[^:/]+)(:(?P<action>\w+))?"
+                .to_owned(),
             source: Some("req".to_owned()),
         };
         let mut stage = RegexStage::new(options).unwrap();
@@ -191,11 +196,16 @@ mod tests {
                 extract(&mut entry, "req", req);
             }
             run(&mut stage, &mut entry);
-            let get = |name| entry.extracted.get(name).and_then(ValueRef::to_text).map(|text| text.into_owned());
+            let get = |name| {
+                entry.extracted.get(name).and_then(ValueRef::to_text).map(|text| text.into_owned())
+            };
             (get("model"), get("action"))
         };
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(model(Some(text("POST /v1/models/fraud:predict"))), (some("fraud"), some("predict")));
+        assert_eq!(
+            model(Some(text("POST /v1/models/fraud:predict"))),
+            (some("fraud"), some("predict"))
+        );
         assert_eq!(model(Some(text("GET /v1/models/churn"))), (some("churn"), some("")));
         assert_eq!(model(Some(Value::Number(17.0))), (None, None));
         assert_eq!(model(Some(Value::Null)), (None, None));

@@ -114,8 +114,7 @@ mod tests {
     use crate::pipeline::stages::testing::{entry, extract, run, text};
 
     fn stage(source: &str, template: &str) -> TemplateStage {
-        let options =
-            TemplateOptions { source: source.to_owned(), template: template.to_owned() };
+        let options = TemplateOptions { source: source.to_owned(), template: template.to_owned() };
         TemplateStage::new(&options).unwrap()
     }
 
@@ -157,7 +156,10 @@ mod tests {
 
     #[test]
     fn a_template_that_fails_leaves_the_value() {
-        assert_eq!(rendered("new {{ index .x 99 }}", &[("x", text("old"))]).as_deref(), Some("old"));
+        assert_eq!(
+            rendered("new {{ index .x 99 }}", &[("x", text("old"))]).as_deref(),
+            Some("old")
+        );
         assert_eq!(rendered("new {{ index .y 99 }}", &[("y", text("a"))]), None);
     }
 
@@ -165,7 +167,10 @@ mod tests {
     fn numbers_of_json_are_text_to_a_template() {
         let template = r#"{{ printf "%05s|%-4s|" .num .num }}"#;
         assert_eq!(rendered(template, &[("num", text("7"))]).as_deref(), Some("00007|7   |"));
-        assert_eq!(rendered(template, &[("num", Value::Number(7.0))]).as_deref(), Some("00007|7   |"));
+        assert_eq!(
+            rendered(template, &[("num", Value::Number(7.0))]).as_deref(),
+            Some("00007|7   |")
+        );
     }
 
     #[test]
@@ -185,7 +190,11 @@ mod tests {
             Some("997d099266e7fe39fa2552bb2de7eeb317245e339adb822a41fb993f619aa2b3")
         );
         assert_eq!(
-            rendered(r#"{{ Replace .path "/" "_" -1 | TrimPrefix "_" | TrimSuffix "x" }}"#, &[("path", text("/v1/models/x"))]).as_deref(),
+            rendered(
+                r#"{{ Replace .path "/" "_" -1 | TrimPrefix "_" | TrimSuffix "x" }}"#,
+                &[("path", text("/v1/models/x"))]
+            )
+            .as_deref(),
             Some("x")
         );
         assert_eq!(rendered("{{ .Entry | len }}", &[]).as_deref(), Some("8"));
@@ -215,7 +224,11 @@ mod tests {
             TemplateStage::new(&options).unwrap_err()
         };
         assert!(refusal("", "x").to_string().contains("source: template source value is required"));
-        assert!(refusal("a", "{{ .Value ").to_string().contains("template: the template does not parse"));
+        assert!(
+            refusal("a", "{{ .Value ")
+                .to_string()
+                .contains("template: the template does not parse")
+        );
         let unknown = std::error::Error::source(&refusal("a", "{{ nope }}")).unwrap().to_string();
         assert!(unknown.contains("function \"nope\" not defined"), "{unknown}");
     }

@@ -81,8 +81,11 @@ impl TimestampStage {
             None | Some("fudge") => Some(Streams::default()),
             Some("skip") => None,
             Some(other) => {
-                return Err(error("action_on_failure", format!("invalid action on failure {other:?}"))
-                    .accepted("skip, fudge"));
+                return Err(error(
+                    "action_on_failure",
+                    format!("invalid action on failure {other:?}"),
+                )
+                .accepted("skip, fudge"));
             }
         };
         let formats = std::iter::once(&options.format).chain(&options.fallback_formats);

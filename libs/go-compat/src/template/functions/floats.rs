@@ -1,6 +1,7 @@
 //! Floats as `printf` writes them with a precision.
 
-use crate::template::value::{exponent_text, float_text};
+use crate::strconv::format_float_g;
+use crate::template::value::exponent_text;
 
 /// Most digits after the point that are written; more are only zeros in practice.
 const MOST_DIGITS: usize = 1_000;
@@ -13,7 +14,7 @@ pub(super) fn magnitude(number: f64, verb: char, precision: Option<usize>) -> St
         'e' | 'E' => with_exponent(&format!("{number:.digits$e}")),
         'f' | 'F' => format!("{number:.digits$}"),
         _ => match precision {
-            None => float_text(number),
+            None => format_float_g(number),
             Some(_) => general(number, digits.max(1)),
         },
     };

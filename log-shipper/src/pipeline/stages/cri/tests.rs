@@ -55,14 +55,49 @@ fn limits(lines: i64, size: i64, truncate: bool) -> CriOptions {
 fn lines_become_what_promtail_recorded() {
     let mut job = Job::new(CriOptions::default());
     for (input, stream, time, content) in [
-        ("2024-04-02T06:07:08.123456789Z stdout F Loading model llama-3-8b", "stdout", 1_712_038_028_123_456_789, "Loading model llama-3-8b"),
-        ("2024-04-02T06:07:08.2Z stderr F W0402 06:07:08 cuda_graph.py:77] capture skipped", "stderr", 1_712_038_028_200_000_000, "W0402 06:07:08 cuda_graph.py:77] capture skipped"),
-        ("2024-04-02T06:07:09.000000001+02:00 stdout F zone with offset", "stdout", 1_712_030_829_000_000_001, "zone with offset"),
+        (
+            "2024-04-02T06:07:08.123456789Z stdout F Loading model llama-3-8b",
+            "stdout",
+            1_712_038_028_123_456_789,
+            "Loading model llama-3-8b",
+        ),
+        (
+            "2024-04-02T06:07:08.2Z stderr F W0402 06:07:08 cuda_graph.py:77] capture skipped",
+            "stderr",
+            1_712_038_028_200_000_000,
+            "W0402 06:07:08 cuda_graph.py:77] capture skipped",
+        ),
+        (
+            "2024-04-02T06:07:09.000000001+02:00 stdout F zone with offset",
+            "stdout",
+            1_712_030_829_000_000_001,
+            "zone with offset",
+        ),
         ("2024-04-02T06:07:10Z stdout F ", "stdout", 1_712_038_030_000_000_000, ""),
-        ("2024-04-02T06:07:11Z stdout F   leading and trailing blanks  ", "stdout", 1_712_038_031_000_000_000, "  leading and trailing blanks  "),
-        ("2024-04-02T06:07:13Z stdout X other flag", "stdout", 1_712_038_033_000_000_000, "other flag"),
-        ("garbage stdout F time is garbage", "stdout", 1_712_038_033_000_000_001, "time is garbage"),
-        ("2024-04-02T06:07:14Z stdout P:x weirdtag", "stdout", 1_712_038_034_000_000_000, "weirdtag"),
+        (
+            "2024-04-02T06:07:11Z stdout F   leading and trailing blanks  ",
+            "stdout",
+            1_712_038_031_000_000_000,
+            "  leading and trailing blanks  ",
+        ),
+        (
+            "2024-04-02T06:07:13Z stdout X other flag",
+            "stdout",
+            1_712_038_033_000_000_000,
+            "other flag",
+        ),
+        (
+            "garbage stdout F time is garbage",
+            "stdout",
+            1_712_038_033_000_000_001,
+            "time is garbage",
+        ),
+        (
+            "2024-04-02T06:07:14Z stdout P:x weirdtag",
+            "stdout",
+            1_712_038_034_000_000_000,
+            "weirdtag",
+        ),
     ] {
         let out = job.read("f", input);
         assert_eq!(out.len(), 1, "{input}");
@@ -74,7 +109,13 @@ fn lines_become_what_promtail_recorded() {
 #[test]
 fn lines_of_another_shape_pass_unchanged() {
     let mut job = Job::new(CriOptions::default());
-    for input in ["2024-04-02T06:07:10Z stdout F", "not a cri line", "2024-04-02T06:07:12Z stdin F unknown stream", "", "x  stdout F two blanks"] {
+    for input in [
+        "2024-04-02T06:07:10Z stdout F",
+        "not a cri line",
+        "2024-04-02T06:07:12Z stdin F unknown stream",
+        "",
+        "x  stdout F two blanks",
+    ] {
         let out = job.read("f", input);
         assert_eq!(labels(&out[0]), "{filename=\"f\"}");
         assert_eq!((out[0].timestamp_ns, line(&out[0])), (NOW_NS, input));
@@ -85,7 +126,9 @@ fn lines_of_another_shape_pass_unchanged() {
 fn the_parts_of_a_line_stay_extracted() {
     let mut job = Job::new(CriOptions::default());
     let out = job.read("f", "2024-04-02T06:07:13Z stdout F a b");
-    for (name, value) in [("time", "2024-04-02T06:07:13Z"), ("stream", "stdout"), ("flags", "F"), ("content", "a b")] {
+    for (name, value) in
+        [("time", "2024-04-02T06:07:13Z"), ("stream", "stdout"), ("flags", "F"), ("content", "a b")]
+    {
         assert_eq!(out[0].extracted.get(name), Some(ValueRef::Text(value.as_bytes())));
     }
 }
@@ -104,7 +147,10 @@ fn parts_are_joined_with_the_last_line_of_their_stream() {
         "7Z stdout F last",
         "8Z stdout P never finished",
     ]);
-    assert_eq!(out, ["unrelated line on stderr", "begin middle end", "whole line", "err-1 err-2", "last"]);
+    assert_eq!(
+        out,
+        ["unrelated line on stderr", "begin middle end", "whole line", "err-1 err-2", "last"]
+    );
 }
 
 #[test]

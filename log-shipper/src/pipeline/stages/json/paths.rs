@@ -170,8 +170,13 @@ mod tests {
         assert_eq!(
             find(&paths, text).unwrap(),
             [
-                Some("[1, 2]"), Some("null"), Some("\"e\""),
-                Some(r#"{ "b":{"c":[1, 2]},"d":"e"}"#), None, None, None
+                Some("[1, 2]"),
+                Some("null"),
+                Some("\"e\""),
+                Some(r#"{ "b":{"c":[1, 2]},"d":"e"}"#),
+                None,
+                None,
+                None
             ]
         );
     }
@@ -181,18 +186,35 @@ mod tests {
         assert_eq!(find(&["v"], r#"{"v":1,"v":2}"#).unwrap(), [Some("2")]);
         let paths = ["a.b", "a"];
         assert_eq!(find(&paths, r#"{"a":{"b":1},"a":5}"#).unwrap(), [None, Some("5")]);
-        assert_eq!(find(&paths, r#"{"a":{"b":1},"a":{"c":2}}"#).unwrap(), [None, Some(r#"{"c":2}"#)]);
+        assert_eq!(
+            find(&paths, r#"{"a":{"b":1},"a":{"c":2}}"#).unwrap(),
+            [None, Some(r#"{"c":2}"#)]
+        );
     }
 
     #[test]
     fn keys_are_compared_without_their_escapes() {
-        assert_eq!(find(&["a\"b", "é"], r#"{"a\"b":1,"\u00e9":2}"#).unwrap(), [Some("1"), Some("2")]);
+        assert_eq!(
+            find(&["a\"b", "é"], r#"{"a\"b":1,"\u00e9":2}"#).unwrap(),
+            [Some("1"), Some("2")]
+        );
     }
 
     #[test]
     fn what_is_no_object_is_malformed() {
-        for text in ["", "not json", "[1,2]", "\"s\"", "42", "true", "{\"a\":1} trailing", "{\"broken\":",
-            "{\"a\":1}{}", "nulls", "{\"a\":1,}"] {
+        for text in [
+            "",
+            "not json",
+            "[1,2]",
+            "\"s\"",
+            "42",
+            "true",
+            "{\"a\":1} trailing",
+            "{\"broken\":",
+            "{\"a\":1}{}",
+            "nulls",
+            "{\"a\":1,}",
+        ] {
             assert_eq!(find(&["a"], text), Err(Malformed), "{text}");
         }
         assert_eq!(find(&["a"], "null").unwrap(), [None]);
@@ -240,7 +262,8 @@ mod tests {
             return Ok(());
         }
         for (path, found) in PATHS.iter().zip(found.unwrap()) {
-            let expected = path.split('.').try_fold(&document, |value, key| value.as_object()?.get(key));
+            let expected =
+                path.split('.').try_fold(&document, |value, key| value.as_object()?.get(key));
             let found = found.map(|text| serde_json::from_str::<Value>(text).unwrap());
             prop_assert_eq!(found.as_ref(), expected, "{} in {}", path, text);
         }

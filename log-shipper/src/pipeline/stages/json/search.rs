@@ -169,7 +169,12 @@ impl Document {
         Some(document)
     }
 
-    fn value(&mut self, text: &[u8], cursor: &mut Cursor<'_>, depth: usize) -> Result<Rcvar, Malformed> {
+    fn value(
+        &mut self,
+        text: &[u8],
+        cursor: &mut Cursor<'_>,
+        depth: usize,
+    ) -> Result<Rcvar, Malformed> {
         if depth > MAX_TREE_DEPTH {
             return Err(Malformed);
         }
@@ -368,7 +373,10 @@ mod tests {
         let json = r#"{"list":[{"z":1,"a":{"y":2,"b":3}},{"z":4}]}"#;
         assert_eq!(search("list[0]", json), Some(text(r#"{"z":1,"a":{"y":2,"b":3}}"#)));
         assert_eq!(search("list[?z < `4`].a", json), Some(text(r#"[{"y":2,"b":3}]"#)));
-        assert_eq!(search("reverse(list)", json), Some(text(r#"[{"z":4},{"z":1,"a":{"y":2,"b":3}}]"#)));
+        assert_eq!(
+            search("reverse(list)", json),
+            Some(text(r#"[{"z":4},{"z":1,"a":{"y":2,"b":3}}]"#))
+        );
     }
 
     #[test]

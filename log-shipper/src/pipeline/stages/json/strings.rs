@@ -67,8 +67,8 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
     let mut copied = 0;
     for (index, byte) in text.iter().copied().enumerate() {
-        let line_separator = byte == 0xE2
-            && matches!(text.get(index + 1..index + 3), Some([0x80, 0xA8 | 0xA9]));
+        let line_separator =
+            byte == 0xE2 && matches!(text.get(index + 1..index + 3), Some([0x80, 0xA8 | 0xA9]));
         if !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0..0x20) && !line_separator {
             continue;
         }
@@ -79,7 +79,9 @@ fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
             b'\n' => out.extend_from_slice(br"\n"),
             b'\r' => out.extend_from_slice(br"\r"),
             b'\t' => out.extend_from_slice(br"\t"),
-            0xE2 => out.extend_from_slice(&[br"\u202", &[text[index + 2] - 0xA8 + b'8'][..]].concat()),
+            0xE2 => {
+                out.extend_from_slice(&[br"\u202", &[text[index + 2] - 0xA8 + b'8'][..]].concat())
+            }
             _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
         }
     }
@@ -105,7 +107,10 @@ mod tests {
 
     #[test]
     fn escapes_are_read() {
-        assert_eq!(unescaped(r#"line\nbreak\ttab\"quote\\ \/ \b\f\r"#), "line\nbreak\ttab\"quote\\ / \u{8}\u{c}\r");
+        assert_eq!(
+            unescaped(r#"line\nbreak\ttab\"quote\\ \/ \b\f\r"#),
+            "line\nbreak\ttab\"quote\\ / \u{8}\u{c}\r"
+        );
         assert_eq!(unescaped(r"\u00e9\u20AC a\u0000b"), "é€ a\0b");
         assert_eq!(unescaped(r"\ud83d\ude80"), "🚀");
     }
@@ -121,8 +126,10 @@ mod tests {
 
     #[test]
     fn html_and_line_separators_are_escaped() {
-        assert_eq!(written("<b>&\"\\\n\r\t\u{1}é\u{2028}\u{2029}\u{2030}".as_bytes()),
-            "\"\\u003cb\\u003e\\u0026\\\"\\\\\\n\\r\\t\\u0001é\\u2028\\u2029\u{2030}\"");
+        assert_eq!(
+            written("<b>&\"\\\n\r\t\u{1}é\u{2028}\u{2029}\u{2030}".as_bytes()),
+            "\"\\u003cb\\u003e\\u0026\\\"\\\\\\n\\r\\t\\u0001é\\u2028\\u2029\u{2030}\""
+        );
     }
 
     #[test]

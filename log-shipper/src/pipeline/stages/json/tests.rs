@@ -14,7 +14,8 @@ fn stage(expressions: &[(&str, &str)]) -> JsonStage {
 fn values(stage: &mut JsonStage, json: impl AsRef<[u8]>, names: &[&str]) -> Vec<Option<String>> {
     let mut entry = entry(&[], json);
     run(stage, &mut entry);
-    let show = |value: ValueRef<'_>| value.to_text().map_or("<null>".to_owned(), |text| text.into_owned());
+    let show =
+        |value: ValueRef<'_>| value.to_text().map_or("<null>".to_owned(), |text| text.into_owned());
     names.iter().map(|name| entry.extracted.get(name).map(show)).collect()
 }
 
@@ -97,7 +98,9 @@ fn jmespath_expressions_give_what_promtail_recorded() {
         let shown: Vec<_> = names
             .iter()
             .zip(values)
-            .filter_map(|(name, value)| Some(format!("{name}={}", value.filter(|text| text != "<null>")?)))
+            .filter_map(|(name, value)| {
+                Some(format!("{name}={}", value.filter(|text| text != "<null>")?))
+            })
             .collect();
         shown.join(" ")
     };

@@ -88,9 +88,6 @@ impl Blocks {
             context.released.push(previous.entry);
         }
         let bytes = STREAM_BYTES + entry.line.len() + extracted_bytes(entry);
-        if self.limits.lines == 1 && bytes > MAX_BLOCK_BYTES {
-            return Verdict::Pass;
-        }
         if self.streams.len() >= MAX_STREAMS {
             self.forget(|stream| stream.lines == 0);
         }
@@ -128,6 +125,10 @@ impl Blocks {
         }
         let Some(block) = self.streams.get_mut(&stream) else { return Verdict::Pass };
         if block.lines == 0 {
+            // Other streams hold everything: the line goes its own way.
+            if self.held_bytes + added > MAX_HELD_BYTES {
+                return Verdict::Pass;
+            }
             self.begun += 1;
             block.begun = self.begun;
             block.entry.origin = entry.origin;

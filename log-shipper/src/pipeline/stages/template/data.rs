@@ -39,8 +39,9 @@ impl Fields for TemplateData<'_> {
     fn all(&self) -> Vec<(String, Value)> {
         let own = ["Value", "Entry"].into_iter().filter_map(|name| Some((name, self.own(name)?)));
         let extracted = self.extracted.iter().filter(|(name, _)| self.own(name).is_none());
-        let extracted = extracted
-            .filter_map(|(name, value)| Some((name.to_owned(), Value::Text(value.to_bytes()?.into_owned()))));
+        let extracted = extracted.filter_map(|(name, value)| {
+            Some((name.to_owned(), Value::Text(value.to_bytes()?.into_owned())))
+        });
         own.map(|(name, text)| (name.to_owned(), Value::text(text))).chain(extracted).collect()
     }
 

@@ -11,7 +11,10 @@ fn options(format: &str) -> TimestampOptions {
 }
 
 /// Times of lines with these texts, all of one stream. `None` is a line without a value.
-fn times<'a>(options: &TimestampOptions, texts: impl IntoIterator<Item = Option<&'a str>>) -> Vec<i64> {
+fn times<'a>(
+    options: &TimestampOptions,
+    texts: impl IntoIterator<Item = Option<&'a str>>,
+) -> Vec<i64> {
     let mut stage = TimestampStage::new(options).unwrap();
     let time = |value: Option<&str>| {
         let mut entry = entry(&[("job", "app")], "");
@@ -113,7 +116,9 @@ fn with_skip_unreadable_times_stay_the_time_of_reading() {
 fn the_first_format_that_fits_wins() {
     let mut layouts = options("02/Jan/2006:15:04:05 -0700");
     layouts.fallback_formats =
-        ["2006-01-02 15:04:05,000", "ANSIC", "01/02/2006 03:04:05 PM", "Unix"].map(str::to_owned).to_vec();
+        ["2006-01-02 15:04:05,000", "ANSIC", "01/02/2006 03:04:05 PM", "Unix"]
+            .map(str::to_owned)
+            .to_vec();
     let cases = [
         ("25/Oct/2023:10:30:45 +0200", 1_698_222_645_000_000_000),
         ("2023-10-25 10:30:46,789", 1_698_229_846_789_000_000),
@@ -143,9 +148,10 @@ fn the_first_format_that_fits_wins() {
 fn named_layouts_with_abbreviations_that_shift_nothing() {
     let mut named = options("RFC1123");
     named.action_on_failure = Some("skip".to_owned());
-    named.fallback_formats = ["RFC1123Z", "RFC850", "RFC822", "RFC822Z", "UnixDate", "RubyDate", "ANSIC"]
-        .map(str::to_owned)
-        .to_vec();
+    named.fallback_formats =
+        ["RFC1123Z", "RFC850", "RFC822", "RFC822Z", "UnixDate", "RubyDate", "ANSIC"]
+            .map(str::to_owned)
+            .to_vec();
     let cases = [
         ("Thu, 29 Feb 2024 12:13:14 GMT", at(1_709_208_794)),
         ("Thu, 29 Feb 2024 12:13:14 +0530", at(1_709_188_994)),
@@ -190,7 +196,14 @@ fn syslog_times_belong_to_the_current_year_in_their_location() {
     assert_eq!(
         times(
             &syslog,
-            ["Jul  4 05:06:07", "Jul 14 15:16:17", "Aug 01 00:00:00", "Jul  4 5:06:07", "Xyz 01 00:00:00"].map(Some)
+            [
+                "Jul  4 05:06:07",
+                "Jul 14 15:16:17",
+                "Aug 01 00:00:00",
+                "Jul  4 5:06:07",
+                "Xyz 01 00:00:00"
+            ]
+            .map(Some)
         ),
         [
             at(1_720_083_967),
