@@ -219,13 +219,15 @@ pub struct ClientMetrics {
 }
 
 impl ClientMetrics {
-    /// The drop counters of a tenant exist from its first batch on: `increase()` misses the first
+    /// The counters of a tenant exist from its first batch on: `increase()` misses the first
     /// value of a series.
     pub fn prepare_tenant(&self, tenant: &str) {
         for reason in DropReason::ALL {
             let labels = [&*self.host, tenant, reason.as_str()];
             self.all.dropped_entries.get(&labels);
             self.all.dropped_bytes.get(&labels);
+            self.all.mutated_entries.get(&labels);
+            self.all.mutated_bytes.get(&labels);
         }
     }
 

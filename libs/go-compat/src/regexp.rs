@@ -1,29 +1,34 @@
-//! Go's `regexp`: RE2 syntax with ASCII classes, leftmost-first, on bytes.
+//! Go's `regexp`: RE2 syntax with ASCII classes, leftmost-first, linear time.
 //!
-//! Patterns are translated for the `regex` crate, which has the same engine family: linear time,
-//! no look-around, no backreferences.
+//! Go reads a text character by character and takes every byte that belongs to none for U+FFFD. The
+//! engine here works on valid UTF-8 only, so other texts are searched in a repaired copy; offsets
+//! always refer to the text as given.
 
-use std::borrow::Cow;
+mod class;
+mod error;
+mod expansion;
+mod haystack;
+mod syntax;
+
 use std::sync::Arc;
 
-use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
+use regex::{CaptureLocations, Regex, RegexBuilder};
 
-mod translate;
+pub use self::error::RegexpError;
+pub use self::haystack::Haystack;
 
-/// Memory of one compiled pattern, in bytes.
-const SIZE_LIMIT: usize = 10 * 1024 * 1024;
+/// Memory for one compiled pattern, in bytes.
+const SIZE_LIMIT: usize = 16 << 20;
 
-/// A pattern that is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error parsing regexp `{pattern}`: {message}")]
-pub struct RegexpError {
-    /// The pattern as given.
-    pub pattern: String,
-    /// What is wrong, in Go's words where they are known.
-    pub message: String,
-}
+/// Nesting that the engine accepts; it counts up to four levels for a group that the translator
+/// counts once.
+const ENGINE_NEST_LIMIT: u32 = 1_100;
 
-/// A compiled pattern; a clone shares it.
+const ANCHORED_START: &str = "^(?s:";
+const ANCHORED_END: &str = ")$";
+
+/// A compiled pattern. A clone shares the program and has its own scratch memory, so that threads
+/// with a clone each do not wait for one another.
 #[derive(Debug, Clone)]
 pub struct Regexp {
     source: Arc<str>,
@@ -31,52 +36,80 @@ pub struct Regexp {
     names: Arc<[Option<Arc<str>>]>,
 }
 
-/// Where groups matched; used again for every call.
+/// Where the groups of a match are; made once per thread and used for every call.
 #[derive(Debug, Clone)]
-pub struct Locations(CaptureLocations);
+pub struct Locations {
+    found: CaptureLocations,
+    /// Offsets in the text as given, if that is not the one that was searched; else empty.
+    mapped: Vec<Option<(usize, usize)>>,
+}
 
 impl Locations {
-    /// Begin and end of a group in bytes; group 0 is the whole match.
+    /// Begin and end of a group in bytes; `None` if it took no part. Group 0 is the whole match.
     pub fn get(&self, group: usize) -> Option<(usize, usize)> {
-        self.0.get(group)
+        if self.mapped.is_empty() {
+            self.found.get(group)
+        } else {
+            self.mapped.get(group).copied().flatten()
+        }
     }
 
     /// How many groups there are, the whole match included.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 
-    /// Never: the whole match is always a group.
+    /// Always false: the whole match is a group.
     pub fn is_empty(&self) -> bool {
         false
     }
 }
 
 impl Regexp {
-    /// Compiles a pattern.
+    /// Compiles a pattern in Go's syntax.
     ///
     /// # Errors
-    /// The pattern is wrong, uses what Go does not have, or needs more than 10 MiB.
+    ///
+    /// [`RegexpError::Syntax`] for what Go refuses too, look-around and backreferences among it;
+    /// [`RegexpError::TooLarge`] if the program would need more than 16 MiB.
     pub fn new(pattern: &str) -> Result<Self, RegexpError> {
         Self::compile(pattern, "", "")
     }
 
-    /// Compiles a pattern that matches whole texts, with `.` matching newlines, as in Prometheus'
-    /// matchers and relabelling.
+    /// Compiles a pattern that has to match the whole text, newlines included: `^(?s:pattern)$`, as
+    /// in Prometheus' label matchers and relabelling.
     ///
     /// # Errors
+    ///
     /// As [`Self::new`].
     pub fn anchored(pattern: &str) -> Result<Self, RegexpError> {
-        Self::compile(pattern, "^(?s:", ")$")
+        Self::compile(pattern, ANCHORED_START, ANCHORED_END)
     }
 
     fn compile(pattern: &str, before: &str, after: &str) -> Result<Self, RegexpError> {
-        let error = |message: String| RegexpError { pattern: pattern.to_owned(), message };
-        let translated = translate::translate(pattern).map_err(error)?;
-        let regex = RegexBuilder::new(&format!("{before}{}{after}", translated.pattern))
+        let whole = format!("{before}{pattern}{after}");
+        let translated = syntax::translate(&whole).map_err(|error| {
+            // what was put around the pattern does not concern its author
+            let within =
+                |at: usize| at.clamp(before.len(), before.len() + pattern.len()) - before.len();
+            let (begin, end) = (within(error.at.start), within(error.at.end));
+            RegexpError::Syntax {
+                problem: error.problem,
+                fragment: pattern[begin..end].to_owned(),
+                position: begin,
+                pattern: pattern.to_owned(),
+            }
+        })?;
+        let regex = RegexBuilder::new(&translated.pattern)
             .size_limit(SIZE_LIMIT)
+            .nest_limit(ENGINE_NEST_LIMIT)
             .build()
-            .map_err(|cause| error(last_line(&cause.to_string())))?;
+            .map_err(|cause| match cause {
+                regex::Error::CompiledTooBig(limit_bytes) => {
+                    RegexpError::TooLarge { pattern: pattern.to_owned(), limit_bytes }
+                }
+                cause => RegexpError::Engine { pattern: pattern.to_owned(), cause },
+            })?;
         Ok(Self { source: Arc::from(pattern), regex, names: translated.names.into() })
     }
 
@@ -85,19 +118,20 @@ impl Regexp {
         &self.source
     }
 
-    /// Names of groups by index; the whole match and unnamed groups have none.
+    /// Names of the groups by index; the whole match and unnamed groups have none, and one name may
+    /// occur several times.
     pub fn group_names(&self) -> &[Option<Arc<str>>] {
         &self.names
     }
 
-    /// Whether it matches anywhere.
+    /// Whether the pattern matches anywhere.
     pub fn is_match(&self, haystack: &[u8]) -> bool {
-        self.regex.is_match(&valid(haystack))
+        self.regex.is_match(Haystack::new(haystack).text())
     }
 
-    /// Memory for [`Self::captures_read`].
+    /// Memory for the groups of a match.
     pub fn capture_locations(&self) -> Locations {
-        Locations(self.regex.capture_locations())
+        Locations { found: self.regex.capture_locations(), mapped: Vec::new() }
     }
 
     /// Finds the first match and its groups.
@@ -105,147 +139,159 @@ impl Regexp {
         self.captures_read_at(locations, haystack, 0)
     }
 
-    /// Finds the first match that begins at `start` or later; what stands before still counts for
-    /// `^` and `\b`.
-    pub fn captures_read_at(&self, locations: &mut Locations, haystack: &[u8], start: usize) -> bool {
-        if start > haystack.len() {
+    /// Finds the first match that begins at byte `start` or later. What stands before `start` still
+    /// counts for `^` and `\b`. To go through all matches of a text, see [`Self::captures_read_in`].
+    pub fn captures_read_at(
+        &self,
+        locations: &mut Locations,
+        haystack: &[u8],
+        start: usize,
+    ) -> bool {
+        self.captures_read_in(locations, &Haystack::new(haystack), start)
+    }
+
+    /// As [`Self::captures_read_at`], for a text that is searched many times: it is checked once.
+    pub fn captures_read_in(
+        &self,
+        locations: &mut Locations,
+        haystack: &Haystack<'_>,
+        start: usize,
+    ) -> bool {
+        locations.mapped.clear();
+        let Some(start) = haystack.position_of(start) else {
             return false;
+        };
+        let found = self.regex.captures_read_at(&mut locations.found, haystack.text(), start);
+        if found.is_some() && haystack.is_repaired() {
+            let groups = (0..locations.found.len()).map(|group| locations.found.get(group));
+            locations.mapped.extend(groups.map(|group| {
+                group.map(|(begin, end)| (haystack.offset_of(begin), haystack.offset_of(end)))
+            }));
         }
-        self.regex.captures_read_at(&mut locations.0, &valid(haystack), start).is_some()
+        found.is_some()
     }
 
-    /// Go's `Expand`: `$1`, `${1}`, `$name`, `${name}`, `$$`. Unknown groups are empty; a name takes
-    /// as many letters, digits and underscores as there are.
-    pub fn expand(&self, template: &str, locations: &Locations, haystack: &[u8], out: &mut Vec<u8>) {
-        let mut rest = template;
-        while let Some(dollar) = rest.find('$') {
-            out.extend_from_slice(&rest.as_bytes()[..dollar]);
-            rest = &rest[dollar + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push(b'$');
-                rest = after;
-                continue;
-            }
-            let Some((name, after)) = reference(rest) else {
-                out.push(b'$');
-                continue;
-            };
-            rest = after;
-            if let Some((begin, end)) = self.find_group(name, locations) {
-                out.extend_from_slice(&haystack[begin..end]);
-            }
-        }
-        out.extend_from_slice(rest.as_bytes());
+    /// Appends a template with the groups of a match filled in, as Go's `Expand`.
+    ///
+    /// `$1`, `${1}`, `$name` and `${name}` stand for groups, `$$` for a dollar sign. A name is as
+    /// long as there are letters, digits and underscores, so `$1x` is the group `1x`. A group that
+    /// does not exist or took no part is empty; of several with one name, the first that took part
+    /// counts. The offsets must be those of a match in `haystack`.
+    pub fn expand(
+        &self,
+        template: &str,
+        locations: &Locations,
+        haystack: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        expansion::expand(template, &self.names, locations, haystack, out);
     }
 
-    fn find_group(&self, name: &str, locations: &Locations) -> Option<(usize, usize)> {
-        if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            return locations.get(name.parse().ok()?);
-        }
-        // Of several groups of one name, the first that took part.
-        let named = self.names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(name));
-        named.filter_map(|(group, _)| locations.get(group)).next()
-    }
-
-    /// Go's `ReplaceAllString`.
+    /// Go's `ReplaceAllString`: the replacement is a template as for [`Self::expand`].
     pub fn replace_all(&self, haystack: &str, replacement: &str) -> String {
+        if !replacement.contains('$') {
+            return self.replace_all_literal(haystack, replacement);
+        }
         self.replace_with(haystack, |locations, out| {
             self.expand(replacement, locations, haystack.as_bytes(), out);
         })
     }
 
-    /// Go's `ReplaceAllLiteralString`.
+    /// Go's `ReplaceAllLiteralString`: the replacement is taken as it is.
     pub fn replace_all_literal(&self, haystack: &str, replacement: &str) -> String {
         self.replace_with(haystack, |_, out| out.extend_from_slice(replacement.as_bytes()))
     }
 
-    fn replace_with(&self, haystack: &str, mut put: impl FnMut(&Locations, &mut Vec<u8>)) -> String {
+    fn replace_with(
+        &self,
+        haystack: &str,
+        mut replace: impl FnMut(&Locations, &mut Vec<u8>),
+    ) -> String {
         let mut out = Vec::with_capacity(haystack.len());
-        let mut done = 0;
         let mut locations = self.capture_locations();
-        for found in self.regex.find_iter(haystack.as_bytes()) {
-            if !self.captures_read_at(&mut locations, haystack.as_bytes(), found.start()) {
-                break;
+        let (mut copied, mut from) = (0, 0);
+        while from <= haystack.len()
+            && let Some(found) =
+                self.regex.captures_read_at(&mut locations.found, haystack, from)
+        {
+            out.extend_from_slice(&haystack.as_bytes()[copied..found.start()]);
+            // an empty match right after another match is none
+            if found.end() > copied || found.start() == 0 {
+                replace(&locations, &mut out);
             }
-            out.extend_from_slice(&haystack.as_bytes()[done..found.start()]);
-            put(&locations, &mut out);
-            done = found.end();
+            copied = found.end();
+            from = copied.max(from + width_at(haystack, from));
         }
-        out.extend_from_slice(&haystack.as_bytes()[done..]);
-        String::from_utf8_lossy(&out).into_owned()
+        out.extend_from_slice(&haystack.as_bytes()[copied..]);
+        String::from_utf8(out).expect("pieces of texts, cut at characters")
     }
 
-    /// Go's `FindString`: empty where nothing matches.
+    /// Go's `FindString`: the first match, empty if there is none.
     pub fn find<'h>(&self, haystack: &'h str) -> &'h str {
-        self.regex.find(haystack.as_bytes()).map_or("", |found| &haystack[found.range()])
+        self.regex.find(haystack).map_or("", |found| found.as_str())
     }
 
-    /// Go's `FindAllString`: at most `count` matches, all when that is negative.
+    /// Go's `FindAllString`: the matches that do not overlap, at most `count`, all if `count` is
+    /// negative.
     pub fn find_all<'h>(&self, haystack: &'h str, count: i64) -> Vec<&'h str> {
-        let most = usize::try_from(count).unwrap_or(usize::MAX);
-        let found = self.regex.find_iter(haystack.as_bytes()).take(most);
-        found.map(|found| &haystack[found.range()]).collect()
+        self.ranges(haystack, count).map(|(begin, end)| &haystack[begin..end]).collect()
     }
 
-    /// Go's `Split`: at most `count` pieces, all when that is negative.
+    /// Go's `Split`: what stands between the matches, in at most `count` pieces, of which the last
+    /// holds the rest; all if `count` is negative, none if it is 0.
     pub fn split<'h>(&self, haystack: &'h str, count: i64) -> Vec<&'h str> {
         if count == 0 {
             return Vec::new();
         }
-        if !self.source.is_empty() && haystack.is_empty() {
+        if haystack.is_empty() && !self.source.is_empty() {
             return vec![""];
         }
-        let most = usize::try_from(count).unwrap_or(usize::MAX);
-        let (mut pieces, mut begin, mut end) = (Vec::new(), 0, 0);
-        for found in self.regex.find_iter(haystack.as_bytes()) {
-            if pieces.len() + 1 == most {
+        let limit = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut pieces = Vec::new();
+        let (mut begin, mut end) = (0, 0);
+        for found in self.ranges(haystack, count) {
+            if pieces.len() + 1 >= limit {
                 break;
             }
-            end = found.start();
-            if found.end() != 0 {
+            end = found.0;
+            // an empty match at the start separates nothing
+            if found.1 != 0 {
                 pieces.push(&haystack[begin..end]);
             }
-            begin = found.end();
+            begin = found.1;
         }
         if end != haystack.len() {
             pieces.push(&haystack[begin..]);
         }
         pieces
     }
-}
 
-/// The name after a `$`, and what follows it.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let is_word = |char: char| char.is_alphanumeric() || char == '_';
-    let (name, after) = match text.strip_prefix('{') {
-        Some(inner) => {
-            let end = inner.find('}')?;
-            (&inner[..end], &inner[end + 1..])
-        }
-        None => text.split_at(text.find(|char| !is_word(char)).unwrap_or(text.len())),
-    };
-    (!name.is_empty() && name.chars().all(is_word)).then_some((name, after))
-}
-
-/// Go reads an invalid byte as a character of its own that no class names. The engine would not
-/// match it at all; a control character of the same length stands in for it.
-fn valid(haystack: &[u8]) -> Cow<'_, [u8]> {
-    const STAND_IN: u8 = 0x1A;
-    if haystack.is_ascii() || std::str::from_utf8(haystack).is_ok() {
-        return Cow::Borrowed(haystack);
+    /// The matches that do not overlap; an empty one right after another match is none.
+    fn ranges<'h>(
+        &'h self,
+        haystack: &'h str,
+        count: i64,
+    ) -> impl Iterator<Item = (usize, usize)> + 'h {
+        let (mut from, mut previous_end) = (0, None);
+        let found = std::iter::from_fn(move || {
+            while from <= haystack.len() {
+                let found = self.regex.find_at(haystack, from)?;
+                let is_repeated = found.is_empty() && previous_end == Some(found.start());
+                from = if found.end() == from { from + width_at(haystack, from) } else { found.end() };
+                previous_end = Some(found.end());
+                if !is_repeated {
+                    return Some((found.start(), found.end()));
+                }
+            }
+            None
+        });
+        found.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
-    let mut text = Vec::with_capacity(haystack.len());
-    for chunk in haystack.utf8_chunks() {
-        text.extend_from_slice(chunk.valid().as_bytes());
-        text.extend(chunk.invalid().iter().map(|_| STAND_IN));
-    }
-    Cow::Owned(text)
 }
 
-/// The engine draws a picture of the pattern over several lines; its last line says what is wrong.
-fn last_line(text: &str) -> String {
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(text);
-    line.trim().trim_start_matches("error: ").to_owned()
+/// Length of the character at a byte offset; 1 at the end, so that a search gets past it.
+fn width_at(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(1, char::len_utf8)
 }
 
 #[cfg(test)]

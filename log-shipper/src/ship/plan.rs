@@ -157,7 +157,8 @@ impl Job {
         JobStatus::new(&self.name, resolved)
     }
 
-    /// Labels of lines from standard input: those of all static configs, the later ones first.
+    /// Labels of lines from standard input: those of all static configs, a later one's winning.
+    /// Promtail does not relabel here, nor hide what begins with two underscores.
     pub fn stdin_labels(&self) -> LabelSet {
         let mut labels = LabelSet::new();
         for group in &self.statics {
@@ -165,7 +166,6 @@ impl Job {
                 labels.set(name, value);
             }
         }
-        labels.retain(|name, _| !name.starts_with("__"));
         labels
     }
 }

@@ -112,6 +112,19 @@ impl Worker {
                     self.enqueue(id);
                 }
             }
+            Message::Missed(id, opened) => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    self.shipper.enter_file(&opened.generation.progress);
+                    source.missed(opened, &self.options[source.job]);
+                    self.enqueue(id);
+                }
+            }
+            Message::Forgotten(id) => {
+                if let Some(source) = self.sources.remove(&id) {
+                    self.metrics.files_active.dec();
+                    self.metrics.forget_path(&source.path);
+                }
+            }
             Message::Ended(id) => {
                 if let Some(source) = self.sources.get_mut(&id) {
                     source.end();
@@ -154,11 +167,6 @@ impl Worker {
             Turn::More => self.enqueue(id),
             Turn::Idle => {}
             Turn::LookAgain(at) => self.timers.push(Reverse((at, id))),
-            Turn::Done => {
-                let source = self.sources.remove(&id).expect("it was read just now");
-                self.metrics.files_active.dec();
-                self.metrics.forget_path(&source.path);
-            }
         }
     }
 }

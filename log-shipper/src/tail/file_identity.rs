@@ -88,6 +88,9 @@ impl Tail {
     /// # Errors
     /// What the read returned.
     pub fn is_before(&self, file: &File, position: u64) -> io::Result<bool> {
+        if self.length == 0 {
+            return Ok(true);
+        }
         let mut bytes = [0; TAIL_BYTES];
         let bytes = &mut bytes[..usize::from(self.length).min(TAIL_BYTES)];
         let Some(begin) = position.checked_sub(u64::from(self.length)) else { return Ok(false) };

@@ -1,7 +1,7 @@
 //! The watcher: finds files, notices rotation, and hands every generation of a path to its worker
 //! before it can vanish. It reads no lines, so a slow Loki never keeps it from opening a file.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
@@ -28,6 +28,9 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// A burst of new directories is one search.
 const SEARCH_DELAY: Duration = Duration::from_millis(50);
+
+/// Names of rotated files that are listened to, per path: rotation goes on for months.
+const MAX_ALIASES: usize = 16;
 
 /// The label with the path.
 const FILENAME_LABEL: &str = "filename";
@@ -68,6 +71,8 @@ struct Followed {
     /// The file that the path named last, while it did.
     current: Option<Inode>,
     generations: Vec<Arc<Generation>>,
+    /// Names that rotation gave to its files, the newest last.
+    aliases: VecDeque<PathBuf>,
     /// Size and time of the last look, to notice changes without events.
     seen: (u64, i64),
     /// No events come for it.
@@ -224,6 +229,9 @@ impl Follower {
         for followed in self.sources.values_mut() {
             let directories = watched_directories(&followed.path);
             followed.is_polled = !directories.iter().all(|directory| watch.is_watched(directory));
+            if followed.is_polled {
+                self.next_poll = self.next_poll.min(Instant::now() + self.rhythm.poll_min);
+            }
         }
         if was_new {
             // What came between the search and the watch has no event.
@@ -329,6 +337,7 @@ impl Follower {
                 worker,
                 current: Some(generation.inode),
                 generations: vec![generation],
+                aliases: VecDeque::new(),
                 seen,
                 is_polled: true,
             },
@@ -389,6 +398,7 @@ impl Follower {
             followed.generations.retain(|generation| generation.closed.get().is_none());
             if followed.generations.is_empty() {
                 self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
+                self.wiring.mailboxes[followed.worker].send(Message::Forgotten(id));
                 self.by_path.remove(&(followed.target, followed.path.clone()));
                 for names in self.names.values_mut() {
                     names.retain(|_, sources| {
@@ -407,6 +417,11 @@ impl Follower {
 
     /// Looks at files for which no events come.
     fn poll(&mut self, now: Instant) {
+        let is_idle = self.watch.is_some() && !self.sources.values().any(|followed| followed.is_polled);
+        if is_idle {
+            self.next_poll = now + self.rhythm.search;
+            return;
+        }
         let polled: Vec<_> = self
             .sources
             .values()
@@ -502,7 +517,7 @@ impl Follower {
         for id in self.interested_in(from) {
             let Some(followed) = self.sources.get(&id) else { continue };
             let target = followed.target;
-            self.listen_to(to, id);
+            self.add_alias(to, id);
             let Ok(metadata) = fs::metadata(to) else { continue };
             let inode = Inode::of(&metadata);
             let known = self.known.entry(target).or_default().find(inode, to);
@@ -523,10 +538,30 @@ impl Follower {
         self.known.entry(followed.target).or_default().add(&generation);
         followed.generations.push(generation);
         tracing::info!(path = %path.display(), "file was rotated before it was opened");
-        let mailbox = &self.wiring.mailboxes[followed.worker];
-        mailbox.send(Message::Rotated(id, opened));
-        if followed.current.is_none() {
-            mailbox.send(Message::Ended(id));
+        self.wiring.mailboxes[followed.worker].send(Message::Missed(id, opened));
+    }
+
+    /// Late lines of a rotated file come under its new name; so does its next rename.
+    fn add_alias(&mut self, path: &Path, id: SourceId) {
+        self.listen_to(path, id);
+        let Some(followed) = self.sources.get_mut(&id) else { return };
+        if followed.path == path || followed.aliases.iter().any(|known| known == path) {
+            return;
+        }
+        followed.aliases.push_back(path.to_path_buf());
+        if followed.aliases.len() <= MAX_ALIASES {
+            return;
+        }
+        let oldest = followed.aliases.pop_front();
+        let place = oldest.as_deref().and_then(|path| Some((path.parent()?, path.file_name()?)));
+        if let Some((directory, name)) = place
+            && let Some(names) = self.names.get_mut(directory)
+            && let Some(sources) = names.get_mut(name)
+        {
+            sources.retain(|source| *source != id);
+            if sources.is_empty() {
+                names.remove(name);
+            }
         }
     }
 

@@ -184,6 +184,11 @@ impl LineReader {
         buffer: &mut Vec<u8>,
         on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> io::Result<Outcome> {
+        if self.offset > 0 && self.fingerprint.length == 0 {
+            // It goes on where an earlier run was: what stands before is what it was.
+            self.remember_before(self.offset)?;
+            self.extend_fingerprint(&[], self.offset)?;
+        }
         // A long unfinished line is not read again and again: only its new part is searched.
         let from = if self.scanned - self.offset >= CHUNK as u64 { self.scanned } else { self.offset };
         buffer.resize(CHUNK, 0);

@@ -62,8 +62,12 @@ pub enum Message {
     Open(Box<Source>),
     /// The path now names another file; the one before is finished after it.
     Rotated(SourceId, Opened),
+    /// A file that the path named for a moment, before the one it names now: finish it.
+    Missed(SourceId, Opened),
     /// The path is gone, or its target: finish what is open.
     Ended(SourceId),
+    /// Everything of the path is finished, and it will not come back under this number.
+    Forgotten(SourceId),
 }
 
 /// What a worker finds in its mailbox.

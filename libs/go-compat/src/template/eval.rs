@@ -96,12 +96,7 @@ impl Evaluator<'_> {
         self.body(&definition.body, &dot, &mut frame).map(drop)
     }
 
-    fn body(
-        &mut self,
-        body: &Body,
-        dot: &Cell,
-        frame: &mut Frame,
-    ) -> Result<Flow, RenderError> {
+    fn body(&mut self, body: &Body, dot: &Cell, frame: &mut Frame) -> Result<Flow, RenderError> {
         for node in body {
             let flow = match node {
                 Node::Text(text) => {
@@ -349,12 +344,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn call(
-        &mut self,
-        call: &Call,
-        dot: &Cell,
-        frame: &mut Frame,
-    ) -> Result<Value, RenderError> {
+    fn call(&mut self, call: &Call, dot: &Cell, frame: &mut Frame) -> Result<Value, RenderError> {
         self.step()?;
         let name = call.function.name;
         let count = call.arguments.len();

@@ -197,7 +197,10 @@ impl Arguments<'_> {
     fn int(&self, index: usize) -> Result<i64, Fault> {
         match self.get(index) {
             Value::Int(number) => Ok(*number),
-            #[expect(clippy::cast_possible_truncation, reason = "whole and within the range of i64")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "whole and within the range of i64"
+            )]
             Value::Float(number) if number.fract() == 0.0 && number.abs() < 9e18 => {
                 Ok(*number as i64)
             }
@@ -247,6 +250,12 @@ fn usize_of(number: i64) -> usize {
 
 fn int_of(number: usize) -> Value {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// The names of all functions.
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    TABLES.iter().copied().flatten().map(|known| known.name).collect()
 }
 
 #[cfg(test)]

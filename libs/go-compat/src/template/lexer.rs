@@ -96,8 +96,7 @@ impl<'s> Lexer<'s> {
                 return Ok(());
             }
             self.advance(2 + if trims_before { 2 } else { 0 });
-            trim_start =
-                if self.rest.starts_with("/*") { self.comment()? } else { self.action()? };
+            trim_start = if self.rest.starts_with("/*") { self.comment()? } else { self.action()? };
         }
     }
 
@@ -257,7 +256,9 @@ impl<'s> Lexer<'s> {
             }
         });
         match text {
-            Some(character) => Ok((Kind::Literal(Value::Int(i64::from(u32::from(character)))), length)),
+            Some(character) => {
+                Ok((Kind::Literal(Value::Int(i64::from(u32::from(character)))), length))
+            }
             None => self.malformed(format!("bad character constant {}", &self.rest[..length])),
         }
     }
@@ -373,7 +374,8 @@ mod tests {
 
     #[test]
     fn what_does_not_end_is_refused_with_its_line() {
-        for source in ["\n{{ .a", "\n{{ \"a }}", "\n{{ `a }}", "\n{{/* a }}", "\n{{ 1x }}", "\n{{ a$ }}"]
+        for source in
+            ["\n{{ .a", "\n{{ \"a }}", "\n{{ `a }}", "\n{{/* a }}", "\n{{ 1x }}", "\n{{ a$ }}"]
         {
             let refused = tokens(source).unwrap_err();
             assert!(refused.to_string().starts_with("line 2: "), "{source}: {refused}");

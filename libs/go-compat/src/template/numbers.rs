@@ -28,9 +28,10 @@ pub(super) fn to_int(value: &Value) -> i64 {
         #[expect(clippy::cast_possible_truncation, reason = "Go truncates toward zero here")]
         Value::Float(number) => *number as i64,
         Value::Bool(flag) => i64::from(*flag),
-        Value::Text(bytes) => {
-            std::str::from_utf8(bytes).ok().and_then(|text| parse_int(trim_zero_decimals(text), 0)).unwrap_or(0)
-        }
+        Value::Text(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| parse_int(trim_zero_decimals(text), 0))
+            .unwrap_or(0),
         _ => 0,
     }
 }
@@ -38,7 +39,9 @@ pub(super) fn to_int(value: &Value) -> i64 {
 /// `12.000` is an integer, `12.5` is not.
 fn trim_zero_decimals(text: &str) -> &str {
     match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => {
+            whole
+        }
         _ => text,
     }
 }
@@ -50,9 +53,7 @@ pub(super) fn to_float(value: &Value) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "Go rounds to the nearest float64 too")]
         Value::Int(number) => *number as f64,
         Value::Bool(flag) => f64::from(u8::from(*flag)),
-        Value::Text(bytes) => {
-            std::str::from_utf8(bytes).ok().and_then(parse_float).unwrap_or(0.0)
-        }
+        Value::Text(bytes) => std::str::from_utf8(bytes).ok().and_then(parse_float).unwrap_or(0.0),
         _ => 0.0,
     }
 }

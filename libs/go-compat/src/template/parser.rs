@@ -3,8 +3,6 @@
 //! Each recursion goes through [`Parser::nested`], or a hostile template would exhaust the stack.
 
 mod pipelines;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -16,9 +14,8 @@ use super::syntax::{Body, Definition, Expression, Node, Pipeline, Program, Range
 const MAX_NESTING: usize = 100;
 
 /// Words that cannot name a function.
-const KEYWORDS: [&str; 10] = [
-    "block", "break", "continue", "define", "else", "end", "if", "range", "template", "with",
-];
+const KEYWORDS: [&str; 10] =
+    ["block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"];
 
 /// Parses a whole template.
 pub(super) fn parse(source: &str) -> Result<Program, TemplateError> {
@@ -92,11 +89,7 @@ impl Parser {
 
     fn unexpected<T>(&self, accepted: &'static str) -> Result<T, TemplateError> {
         let token = self.peek();
-        Err(TemplateError::Unexpected {
-            line: token.line,
-            found: token.kind.describe(),
-            accepted,
-        })
+        Err(TemplateError::Unexpected { line: token.line, found: token.kind.describe(), accepted })
     }
 
     /// Complains about the token before this one.
@@ -285,8 +278,7 @@ impl Parser {
     fn template(&mut self) -> Result<Node, TemplateError> {
         let line = self.line();
         let name = self.template_name()?;
-        let argument =
-            if self.peek().kind == Kind::Close { None } else { Some(self.pipeline()?) };
+        let argument = if self.peek().kind == Kind::Close { None } else { Some(self.pipeline()?) };
         self.close()?;
         Ok(Node::Template { line, name, argument })
     }

@@ -70,8 +70,6 @@ pub enum Turn {
     Idle,
     /// A turn at that time.
     LookAgain(Instant),
-    /// Nothing any more: all of its files are read and closed.
-    Done,
 }
 
 /// A path and its open files.
@@ -140,6 +138,14 @@ impl Source {
     pub fn rotate(&mut self, opened: Opened, options: &ReaderOptions) {
         self.end();
         self.open.extend(self.open_file(opened, options));
+    }
+
+    /// A file that the path named before the one it names now.
+    pub fn missed(&mut self, opened: Opened, options: &ReaderOptions) {
+        let Some(mut missed) = self.open_file(opened, options) else { return };
+        missed.has_ended = true;
+        let has_current = self.open.back().is_some_and(|last| !last.has_ended);
+        self.open.insert(self.open.len() - usize::from(has_current), missed);
     }
 
     /// The path names none of the open files any more.
@@ -211,7 +217,6 @@ impl Source {
             index += 1;
         }
         match next {
-            _ if self.open.is_empty() => Turn::Done,
             Some(at) => Turn::LookAgain(at),
             None => Turn::Idle,
         }

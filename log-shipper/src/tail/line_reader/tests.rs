@@ -62,6 +62,18 @@ fn lines_keep_their_bytes_and_an_unfinished_one_waits() {
 }
 
 #[test]
+fn a_file_that_an_earlier_run_began_goes_on_and_is_still_checked() {
+    let mut file = Fixture::new(b"one\ntwo\n", 1_000);
+    file.reader = LineReader::new(File::open(&file.path).unwrap(), 4, Newline::Byte, 1_000);
+    assert_eq!(file.read().unwrap(), [b"two".to_vec()]);
+    assert!(file.read().unwrap().is_empty());
+    file.append(b"three\n");
+    assert_eq!(file.read().unwrap(), [b"three".to_vec()]);
+    fs::write(&file.path, b"xxx\nyyy\nzzzzz\nnew\n").unwrap();
+    assert_eq!(file.read(), None);
+}
+
+#[test]
 fn a_stop_in_the_middle_goes_on_with_the_next_line() {
     let mut file = Fixture::new(b"one\ntwo\nthree\n", 1_000);
     let mut seen = Vec::new();

@@ -127,9 +127,7 @@ fn modified(call: &mut Arguments<'_>, strict: bool) -> Outcome {
 }
 
 /// The text of argument 1 read in the layout of argument 0.
-fn parsed(
-    call: &Arguments<'_>,
-) -> Result<Result<Time, crate::time_layout::ParseTimeError>, Fault> {
+fn parsed(call: &Arguments<'_>) -> Result<Result<Time, crate::time_layout::ParseTimeError>, Fault> {
     Ok(Layout::new(&call.characters(0)?).parse(call.bytes(1)?, &LOCAL))
 }
 
@@ -147,7 +145,10 @@ mod tests {
     // the tests' `now` is 2023-07-08T09:10:11Z
     #[test]
     fn the_time_comes_from_the_caller() {
-        assert_eq!(rendered(r#"{{ dateInZone "2006-01-02T15:04:05" now "UTC" }}"#), "2023-07-08T09:10:11");
+        assert_eq!(
+            rendered(r#"{{ dateInZone "2006-01-02T15:04:05" now "UTC" }}"#),
+            "2023-07-08T09:10:11"
+        );
         assert_eq!(rendered("{{ unixEpoch now }}"), "1688807411");
         assert_eq!(rendered(r#"{{ now | dateModify "-1h30m" | ago }}"#), "1h30m0s");
         assert_eq!(rendered(r#"{{ durationRound (dateModify "-50h" now) }}"#), "2d");

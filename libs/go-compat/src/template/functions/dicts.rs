@@ -38,9 +38,7 @@ pub(super) const TABLE: &[Builtin] = &[
         }
         Ok(Value::list(keys))
     }),
-    exactly("values", 1, |call| {
-        Ok(Value::list(entries(call.get(0))?.values().cloned().collect()))
-    }),
+    exactly("values", 1, |call| Ok(Value::list(entries(call.get(0))?.values().cloned().collect()))),
     at_least("pick", 1, |call| filtered(call, true)),
     at_least("omit", 1, |call| filtered(call, false)),
     at_least("merge", 1, |call| merged(call, false)),

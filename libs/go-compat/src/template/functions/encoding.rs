@@ -54,8 +54,12 @@ fn decoded(text: &[u8], alphabet: &[u8]) -> Value {
 
 fn decode(text: &[u8], alphabet: &[u8]) -> Result<Vec<u8>, usize> {
     let (block, bits) = shape(alphabet);
-    let digits: Vec<(usize, u8)> =
-        text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
+    let digits: Vec<(usize, u8)> = text
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'))
+        .collect();
     let padding = digits.iter().rev().take_while(|(_, byte)| *byte == b'=').count();
     let data = &digits[..digits.len() - padding];
     let mut out = Vec::with_capacity(text.len());

@@ -15,9 +15,12 @@ mod tests;
 use directive::{Directive, Directives};
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin { name: "print", least: 0, most: MANY, run: |call| {
-        Ok(Value::Text(joined(&call.take_from(0))?))
-    } },
+    Builtin {
+        name: "print",
+        least: 0,
+        most: MANY,
+        run: |call| Ok(Value::Text(joined(&call.take_from(0))?)),
+    },
     Builtin { name: "println", least: 0, most: MANY, run: println },
     Builtin { name: "printf", least: 1, most: MANY, run: printf },
 ];
@@ -26,9 +29,8 @@ pub(super) const TABLE: &[Builtin] = &[
 pub(super) fn joined(values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let both_no_text = |before: &Value| {
-            !matches!(before, Value::Text(_)) && !matches!(value, Value::Text(_))
-        };
+        let both_no_text =
+            |before: &Value| !matches!(before, Value::Text(_)) && !matches!(value, Value::Text(_));
         if index.checked_sub(1).is_some_and(|before| both_no_text(&values[before])) {
             out.push(b' ');
         }
@@ -252,10 +254,8 @@ fn integer(directive: &Directive<'_>, number: i64, out: &mut Vec<u8>) {
 }
 
 fn character(directive: &Directive<'_>, number: i64, out: &mut Vec<u8>) {
-    let character = u32::try_from(number)
-        .ok()
-        .and_then(char::from_u32)
-        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    let character =
+        u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
     let text = match directive.verb {
         'c' => character.to_string(),
         'q' if character == '\'' => "'\\''".to_owned(),

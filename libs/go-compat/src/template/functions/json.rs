@@ -30,11 +30,10 @@ fn converted(json: serde_json::Value) -> Value {
         serde_json::Value::Bool(flag) => Value::Bool(flag),
         serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
         serde_json::Value::String(text) => Value::text(text),
-        serde_json::Value::Array(items) => {
-            Value::list(items.into_iter().map(converted).collect())
-        }
+        serde_json::Value::Array(items) => Value::list(items.into_iter().map(converted).collect()),
         serde_json::Value::Object(members) => {
-            let members = members.into_iter().map(|(key, item)| (key.into_bytes(), converted(item)));
+            let members =
+                members.into_iter().map(|(key, item)| (key.into_bytes(), converted(item)));
             Value::map(members.collect::<BTreeMap<_, _>>())
         }
     }

@@ -182,12 +182,7 @@ fn numbered(parts: Vec<Value>) -> Value {
     Value::map(parts.into_iter().enumerate().map(|(index, part)| (name(index), part)).collect())
 }
 
-fn steps(
-    call: &mut Arguments<'_>,
-    start: i64,
-    end: i64,
-    step: i64,
-) -> Result<Vec<Value>, Fault> {
+fn steps(call: &mut Arguments<'_>, start: i64, end: i64, step: i64) -> Result<Vec<Value>, Fault> {
     let mut numbers = Vec::new();
     let upward = start <= end;
     if step == 0 || upward != (step > 0) {

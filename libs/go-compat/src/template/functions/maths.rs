@@ -1,10 +1,10 @@
 //! Arithmetic. Whatever is no number counts as 0, as in sprig.
 
 use super::{Arguments, Builtin, Outcome, at_least, exactly};
+use crate::strconv::parse_int;
 use crate::template::limits::{Fault, failed};
 use crate::template::numbers::{to_float, to_int};
 use crate::template::value::Value;
-use crate::strconv::parse_int;
 
 pub(super) const TABLE: &[Builtin] = &[
     exactly("atoi", 1, |call| {
@@ -21,9 +21,7 @@ pub(super) const TABLE: &[Builtin] = &[
     }),
     at_least("add", 0, |call| ints(call, 0, i64::wrapping_add)),
     exactly("add1", 1, |call| Ok(Value::Int(to_int(call.get(0)).wrapping_add(1)))),
-    exactly("sub", 2, |call| {
-        Ok(Value::Int(to_int(call.get(0)).wrapping_sub(to_int(call.get(1)))))
-    }),
+    exactly("sub", 2, |call| Ok(Value::Int(to_int(call.get(0)).wrapping_sub(to_int(call.get(1)))))),
     at_least("mul", 1, |call| ints(call, 1, i64::wrapping_mul)),
     exactly("div", 2, |call| divided(call, i64::wrapping_div)),
     exactly("mod", 2, |call| divided(call, i64::wrapping_rem)),

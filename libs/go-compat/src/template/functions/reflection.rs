@@ -25,7 +25,5 @@ pub(super) const TABLE: &[Builtin] = &[
         }
         Ok(Value::Bool(call.get(0) == call.get(1)))
     }),
-    at_least("call", 1, |call| {
-        failed(format!("non-function of type {}", call.get(0).type_name()))
-    }),
+    at_least("call", 1, |call| failed(format!("non-function of type {}", call.get(0).type_name()))),
 ];

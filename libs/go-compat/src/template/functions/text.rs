@@ -77,13 +77,7 @@ pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
-fn trim_set(
-    call: &mut Arguments<'_>,
-    text: usize,
-    set: usize,
-    start: bool,
-    end: bool,
-) -> Outcome {
+fn trim_set(call: &mut Arguments<'_>, text: usize, set: usize, start: bool, end: bool) -> Outcome {
     let set = call.text(set)?;
     let mut kept = call.bytes(text)?;
     call_cost(kept.len(), set.len())?;

@@ -6,8 +6,7 @@ use super::{Arguments, Builtin, Outcome, exactly};
 use crate::template::limits::failed;
 use crate::template::value::Value;
 
-pub(super) const TABLE: &[Builtin] =
-    &[exactly("urlParse", 1, parse), exactly("urlJoin", 1, join)];
+pub(super) const TABLE: &[Builtin] = &[exactly("urlParse", 1, parse), exactly("urlJoin", 1, join)];
 
 /// The parts of the URL under sprig's names. The path is decoded, query and fragment stay as given.
 fn parse(call: &mut Arguments<'_>) -> Outcome {

@@ -73,10 +73,9 @@ impl Parser {
     fn slot(&self, name: &str) -> Result<usize, TemplateError> {
         match self.variables.iter().rposition(|known| known == name) {
             Some(slot) => Ok(slot),
-            None => Err(TemplateError::UndefinedVariable {
-                line: self.line(),
-                name: name.to_owned(),
-            }),
+            None => {
+                Err(TemplateError::UndefinedVariable { line: self.line(), name: name.to_owned() })
+            }
         }
     }
 

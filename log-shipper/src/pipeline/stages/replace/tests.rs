@@ -91,7 +91,7 @@ fn a_value_is_changed_with_a_source_and_the_line_is_not() {
     let mut path = stage(r"/(?P<id>\d+)", ":id", Some("path"));
     let mut verb = stage("(.*)", "{{ .Value | ToLower }}-{{ .missing }}-{{ .id }}", Some("verb"));
     for (input, expected, id, lower) in [
-        ("/v1/users/1234/orders/77", "/v1/users:id/orders:id", Some(":id"), "get-<no value>-:id"),
+        ("/v1/users/1234/orders/77", "/v1/users/:id/orders/:id", Some(":id"), "get-<no value>-:id"),
         ("/healthz", "/healthz", None, "get-<no value>-<no value>"),
     ] {
         let mut entry = entry(&[], "the line");
