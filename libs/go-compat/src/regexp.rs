@@ -211,8 +211,7 @@ impl Regexp {
         let mut locations = self.capture_locations();
         let (mut copied, mut from) = (0, 0);
         while from <= haystack.len()
-            && let Some(found) =
-                self.regex.captures_read_at(&mut locations.found, haystack, from)
+            && let Some(found) = self.regex.captures_read_at(&mut locations.found, haystack, from)
         {
             out.extend_from_slice(&haystack.as_bytes()[copied..found.start()]);
             // an empty match right after another match is none
@@ -277,7 +276,8 @@ impl Regexp {
             while from <= haystack.len() {
                 let found = self.regex.find_at(haystack, from)?;
                 let is_repeated = found.is_empty() && previous_end == Some(found.start());
-                from = if found.end() == from { from + width_at(haystack, from) } else { found.end() };
+                from =
+                    if found.end() == from { from + width_at(haystack, from) } else { found.end() };
                 previous_end = Some(found.end());
                 if !is_repeated {
                     return Some((found.start(), found.end()));

@@ -1,11 +1,18 @@
 //! Counters, gauges and histograms under names of the caller's choice, and the registry that shows
-//! them. Handles are cheap to clone and share their value.
+//! them.
+//!
+//! Handles share their value with their clones: whoever counts per line keeps a handle and does not
+//! look it up again.
 
-use std::collections::{BTreeMap, HashMap};
+mod family;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::exposition::{Collect, MetricType, Writer};
+
+pub use self::family::Family;
 
 /// Prometheus' default bounds of latencies in seconds.
 pub const DEFAULT_BUCKETS: [f64; 11] =
@@ -77,8 +84,13 @@ struct HistogramState {
 pub struct Histogram(Arc<HistogramState>);
 
 impl Histogram {
-    /// With these upper bounds, in ascending order.
+    /// With these upper bounds. They are sorted; infinite ones and repeats are left out, because
+    /// the bucket `+Inf` is always there.
     pub fn new(bounds: &[f64]) -> Self {
+        let mut bounds: Vec<f64> =
+            bounds.iter().copied().filter(|bound| bound.is_finite()).collect();
+        bounds.sort_by(f64::total_cmp);
+        bounds.dedup();
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self(Arc::new(HistogramState { bounds: bounds.into(), counts, sum: Gauge::default() }))
     }
@@ -86,8 +98,8 @@ impl Histogram {
     /// Counts one observation. NaN lies above all bounds.
     pub fn observe(&self, value: f64) {
         let state = &self.0;
-        let above = state.bounds.iter().position(|bound| value <= *bound);
-        state.counts[above.unwrap_or(state.bounds.len())].fetch_add(1, Ordering::Relaxed);
+        let bucket = state.bounds.iter().position(|bound| value <= *bound);
+        state.counts[bucket.unwrap_or(state.bounds.len())].fetch_add(1, Ordering::Relaxed);
         state.sum.add(value);
     }
 
@@ -144,76 +156,6 @@ impl Instrument for Histogram {
     }
 }
 
-#[derive(Debug)]
-struct Series<M> {
-    by_values: RwLock<HashMap<Box<[String]>, M>>,
-    label_names: Vec<String>,
-}
-
-/// One instrument per combination of label values.
-#[derive(Debug)]
-pub struct Family<M>(Arc<Series<M>>);
-
-impl<M> Clone for Family<M> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<M: Clone + Default> Family<M> {
-    /// No series yet.
-    pub fn new(label_names: &[&str]) -> Self {
-        let label_names = label_names.iter().map(|name| (*name).to_owned()).collect();
-        Self(Arc::new(Series { by_values: RwLock::default(), label_names }))
-    }
-
-    /// The instrument of these label values, in the order of the names; it exists from now on.
-    ///
-    /// # Panics
-    /// The number of values is not that of the names: a mistake in the program.
-    pub fn get(&self, values: &[&str]) -> M {
-        assert_eq!(values.len(), self.0.label_names.len(), "one value per label name");
-        let key: Box<[String]> = values.iter().map(|value| (*value).to_owned()).collect();
-        if let Some(known) = self.0.by_values.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return known.clone();
-        }
-        let mut series = self.0.by_values.write().unwrap_or_else(PoisonError::into_inner);
-        series.entry(key).or_default().clone()
-    }
-
-    /// Removes a series; whether there was one.
-    pub fn remove(&self, values: &[&str]) -> bool {
-        let key: Box<[String]> = values.iter().map(|value| (*value).to_owned()).collect();
-        self.0.by_values.write().unwrap_or_else(PoisonError::into_inner).remove(&key).is_some()
-    }
-
-    /// Keeps the series whose label values `keep` accepts.
-    pub fn retain(&self, mut keep: impl FnMut(&[String]) -> bool) {
-        let mut series = self.0.by_values.write().unwrap_or_else(PoisonError::into_inner);
-        series.retain(|values, _| keep(values));
-    }
-}
-
-impl<M: Instrument + Clone + Default> Instrument for Family<M> {
-    fn metric_type(&self) -> MetricType {
-        M::default().metric_type()
-    }
-
-    fn write(&self, labels: &[(&str, &str)], writer: &mut Writer) {
-        let series = self.0.by_values.read().unwrap_or_else(PoisonError::into_inner);
-        // Sorted, so that two pages differ only in what changed.
-        let mut sorted: Vec<(Box<[String]>, M)> =
-            series.iter().map(|(values, metric)| (values.clone(), metric.clone())).collect();
-        drop(series);
-        sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (values, metric) in sorted {
-            let own = self.0.label_names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
-            let labels: Vec<(&str, &str)> = labels.iter().copied().chain(own).collect();
-            metric.write(&labels, writer);
-        }
-    }
-}
-
 /// A name that two instruments wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("metric {name} is registered already")]
@@ -229,6 +171,21 @@ struct Registered {
 }
 
 /// Everything that one page shows.
+///
+/// ```
+/// use prometheus_model::exposition::{Collect, Format, Writer};
+/// use prometheus_model::instrument::{Counter, Family, Registry};
+///
+/// let registry = Registry::new();
+/// let lines = Family::<Counter>::new(&["path"]);
+/// registry.register("lines_total", "Lines read", lines.clone()).unwrap();
+/// lines.get(&["/var/log/a.log"]).inc();
+///
+/// let mut writer = Writer::new(Format::Text004);
+/// registry.collect(&mut writer);
+/// let page = String::from_utf8(writer.finish()).unwrap();
+/// assert!(page.contains("lines_total{path=\"/var/log/a.log\"} 1\n"));
+/// ```
 #[derive(Clone, Default)]
 pub struct Registry(Arc<Mutex<Registered>>);
 
@@ -260,7 +217,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Shows what a collector writes, after the instruments.
+    /// Shows what a collector writes.
     pub fn add_collector(&self, collector: Arc<dyn Collect + Send + Sync>) {
         self.registered().collectors.push(collector);
     }
@@ -273,7 +230,10 @@ impl Collect for Registry {
             writer.family(name, instrument.metric_type(), help);
             instrument.write(&[], writer);
         }
-        for collector in &registered.collectors {
+        let collectors = registered.collectors.clone();
+        // a collector may take its time or look at this registry
+        drop(registered);
+        for collector in &collectors {
             collector.collect(writer);
         }
     }
@@ -327,8 +287,39 @@ mod tests {
         let page = page(&registry);
         assert!(page.contains("took_seconds_bucket{le=\"0.1\"} 1\n"), "{page}");
         assert!(page.contains("took_seconds_bucket{le=\"1\"} 2\n"), "{page}");
-        assert!(page.contains("took_seconds_bucket{le=\"+Inf\"} 3\ntook_seconds_sum 3.6\n"), "{page}");
+        assert!(
+            page.contains("took_seconds_bucket{le=\"+Inf\"} 3\ntook_seconds_sum 3.6\n"),
+            "{page}"
+        );
         assert_eq!(histogram.count(), 3);
+    }
+
+    #[test]
+    fn bounds_are_put_in_order_and_the_infinite_bucket_is_always_there() {
+        let registry = Registry::new();
+        let histogram = Histogram::new(&[2.0, f64::INFINITY, 1.0, 2.0, f64::NAN]);
+        registry.register("h", "", histogram.clone()).unwrap();
+        histogram.observe(f64::NAN);
+        histogram.observe(1.5);
+        let expected = "# TYPE h histogram\nh_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 1\n\
+             h_bucket{le=\"+Inf\"} 2\nh_sum NaN\nh_count 2\n";
+        assert_eq!(page(&registry), expected);
+    }
+
+    #[test]
+    fn a_collector_may_look_at_the_registry_that_it_belongs_to() {
+        struct Names(Registry);
+        impl Collect for Names {
+            fn collect(&self, writer: &mut Writer) {
+                writer.family("b", MetricType::Gauge, "");
+                writer.sample(&[("of", &format!("{:?}", self.0))], 1_u64);
+            }
+        }
+        let registry = Registry::new();
+        registry.register("c", "", Gauge::default()).unwrap();
+        registry.add_collector(Arc::new(Names(registry.clone())));
+        let expected = "# TYPE b gauge\nb{of=\"[\\\"c\\\"]\"} 1\n# TYPE c gauge\nc 0\n";
+        assert_eq!(page(&registry), expected, "sorted by name, whoever wrote it");
     }
 
     #[test]

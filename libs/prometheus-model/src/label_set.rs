@@ -6,6 +6,12 @@ use std::sync::Arc;
 /// Names and values of a series or stream, sorted bytewise by name.
 ///
 /// Strings are shared, so a clone costs one counter per string.
+///
+/// ```
+/// use prometheus_model::label_set::LabelSet;
+/// let labels: LabelSet = [("pod", "vllm-0"), ("namespace", "ml")].into_iter().collect();
+/// assert_eq!(labels.to_string(), r#"{namespace="ml", pod="vllm-0"}"#);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LabelSet {
     labels: Vec<(Arc<str>, Arc<str>)>,
@@ -97,6 +103,10 @@ impl fmt::Display for LabelSet {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -117,6 +127,40 @@ mod tests {
         }
         for name in ["", "1a", "a-b", "a.b", "ä"] {
             assert!(!is_valid_label_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_quoted_as_go_does() {
+        let set: LabelSet = [("a", "tab\t \u{1} ä \u{2028}"), ("b", "")].into_iter().collect();
+        assert_eq!(set.to_string(), r#"{a="tab\t \x01 ä \u2028", b=""}"#);
+        assert_eq!(LabelSet::new().to_string(), "{}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_behaves_as_a_sorted_map(
+            steps in proptest::collection::vec(("[a-d]{1,2}", proptest::option::of("[xy]?")), 0..20),
+        ) {
+            let (mut set, mut model) = (LabelSet::new(), BTreeMap::new());
+            for (name, value) in steps {
+                match value {
+                    Some(value) => {
+                        set.set(&name, &value);
+                        model.insert(name.clone(), value);
+                    }
+                    None => {
+                        let removed = set.remove(&name).map(|value| value.to_string());
+                        prop_assert_eq!(removed, model.remove(&name));
+                    }
+                }
+                prop_assert_eq!(set.get(&name), model.get(&name).map(String::as_str));
+                prop_assert_eq!(set.get_key(&name).is_some(), model.contains_key(&name));
+            }
+            let pairs: Vec<(&str, &str)> = set.iter().collect();
+            let expected: Vec<(&str, &str)> =
+                model.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            prop_assert_eq!(pairs, expected);
         }
     }
 }

@@ -35,7 +35,7 @@ impl Operator {
 }
 
 /// Why a selector is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectorError {
     /// It is written wrongly.
@@ -117,7 +117,19 @@ pub fn matches_all(matchers: &[Matcher], labels: &LabelSet) -> bool {
     matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name).unwrap_or_default()))
 }
 
-/// Reads a selector; what follows its closing brace is returned.
+/// Reads a selector; what follows its closing brace is returned. Values stand between double,
+/// single or back quotes, as in `PromQL`; a comma after the last matcher is allowed.
+///
+/// ```
+/// use prometheus_model::label_set::LabelSet;
+/// use prometheus_model::matcher::{matches_all, parse_selector};
+///
+/// let (matchers, rest) = parse_selector(r#"{job="api", status=~"5.."} |= "error""#)?;
+/// let labels: LabelSet = [("job", "api"), ("status", "503")].into_iter().collect();
+/// assert!(matches_all(&matchers, &labels));
+/// assert_eq!(rest, r#" |= "error""#);
+/// # Ok::<(), prometheus_model::matcher::SelectorError>(())
+/// ```
 ///
 /// # Errors
 /// [`SelectorError`] says where and what was expected.
@@ -190,35 +202,40 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self) -> Result<String, SelectorError> {
-        const EXPECTED: &str = "a quoted text";
         let rest = self.rest();
-        let quote = rest.chars().next().filter(|char| matches!(char, '"' | '\'' | '`'));
-        let Some(quote) = quote else { return Err(self.error(EXPECTED)) };
-        let mut escaped = false;
-        let end = rest[1..].find(|char| {
-            let is_end = char == quote && !escaped;
-            escaped = char == '\\' && !escaped && quote != '`';
-            is_end
+        let value = quoted(rest).and_then(|(value, after)| {
+            Some((String::from_utf8(value).ok()?, rest.len() - after.len()))
         });
-        let Some(end) = end else { return Err(self.error(EXPECTED)) };
-        let inner = &rest[1..=end];
-        let value = match quote {
-            '`' => Some(inner.to_owned()),
-            '"' => strconv::unquote(&rest[..end + 2]).and_then(|bytes| String::from_utf8(bytes).ok()),
-            // A single-quoted text is a double-quoted one with the other quote escaped.
-            _ => {
-                let double = format!("\"{}\"", inner.replace("\\'", "'").replace('"', "\\\""));
-                strconv::unquote(&double).and_then(|bytes| String::from_utf8(bytes).ok())
-            }
-        };
-        let value = value.ok_or_else(|| self.error(EXPECTED))?;
-        self.at += end + 2;
+        let Some((value, length)) = value else { return Err(self.error("a quoted text")) };
+        self.at += length;
         Ok(value)
     }
 }
 
+/// Reads a text between double, single or back quotes; its bytes, and what follows it. In a double
+/// or single quoted text, Go's escapes stand for other bytes.
+pub fn quoted(text: &str) -> Option<(Vec<u8>, &str)> {
+    let quote = text.chars().next().filter(|char| matches!(char, '"' | '\'' | '`'))?;
+    let mut escaped = false;
+    let end = text[1..].find(|char| {
+        let is_end = char == quote && !escaped;
+        escaped = char == '\\' && !escaped && quote != '`';
+        is_end
+    })?;
+    let (inner, after) = (&text[1..=end], &text[end + 2..]);
+    let value = match quote {
+        '`' => inner.as_bytes().to_vec(),
+        '"' => strconv::unquote(&text[..end + 2])?,
+        // as a double-quoted text, with the other quote escaped
+        _ => strconv::unquote(&format!("\"{}\"", inner.replace("\\'", "'").replace('"', "\\\"")))?,
+    };
+    Some((value, after))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn labels() -> LabelSet {
@@ -253,12 +270,48 @@ mod tests {
 
     #[test]
     fn errors_say_where() {
-        for (selector, at) in [("job", 0), ("{a}", 2), ("{a=b}", 3), (r#"{a="b" c="d"}"#, 7), ("{a=\"b", 3)] {
+        for (selector, at) in
+            [("job", 0), ("{a}", 2), ("{a=b}", 3), (r#"{a="b" c="d"}"#, 7), ("{a=\"b", 3)]
+        {
             match parse_selector(selector) {
                 Err(SelectorError::Syntax { at: found, .. }) => assert_eq!(found, at, "{selector}"),
                 other => panic!("{selector}: {other:?}"),
             }
         }
         assert!(matches!(parse_selector(r#"{a=~"("}"#), Err(SelectorError::Expression { .. })));
+    }
+
+    #[test]
+    fn escapes_are_read_in_all_quotes() {
+        for (text, expected) in [
+            (r#""a\\" rest"#, r"a\"),
+            (r#"'a\\\'b' rest"#, r"a\'b"),
+            ("'\\x41\\u00e4\"' rest", "Aä\""),
+            ("`a\\` rest", "a\\"),
+            ("`\n` rest", "\n"),
+        ] {
+            let (value, rest) = quoted(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((String::from_utf8(value).unwrap().as_str(), rest), (expected, " rest"));
+        }
+        for text in ["", "a", "\"a", "'a\\'", r#""\q""#, "\"a\nb\"", r#"'\"'"#] {
+            assert_eq!(quoted(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(value in any::<String>()) {
+            let matcher = Matcher::new("a", Operator::NotEqual, &value).unwrap();
+            let text = format!("{{{matcher}, b=''}}");
+            let (read, rest) = parse_selector(&text).unwrap();
+            prop_assert_eq!((read.len(), read[0].value(), rest), (2, value.as_str(), ""));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in r#"\{[a=~!,"'`\\}{ x]{0,12}"#) {
+            if let Err(SelectorError::Syntax { at, .. }) = parse_selector(&text) {
+                prop_assert!(text.is_char_boundary(at));
+            }
+        }
     }
 }

@@ -2,12 +2,18 @@
 //!
 //! Empty and absent are the same thing: setting a label to nothing removes it.
 
-use std::fmt::Write as _;
+mod letter_case;
 
-use go_compat::regexp::{Regexp, RegexpError};
+use std::borrow::Cow;
+
+use go_compat::regexp::{Locations, Regexp, RegexpError};
 use md5::{Digest, Md5};
 
 use crate::label_set::{LabelSet, is_valid_label_name};
+
+const DEFAULT_REGEX: &str = "(.*)";
+const DEFAULT_REPLACEMENT: &str = "$1";
+const DEFAULT_SEPARATOR: &str = ";";
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,12 +79,14 @@ impl std::str::FromStr for Action {
 }
 
 /// Why a rule is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelabelError {
     /// No such action.
-    #[error("unknown relabel action {action:?}; accepted are replace, keep, drop, keepequal, dropequal, \
-             hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase")]
+    #[error(
+        "unknown relabel action {action:?}; accepted are replace, keep, drop, keepequal, dropequal, \
+             hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase"
+    )]
     UnknownAction {
         /// As configured.
         action: String,
@@ -142,6 +150,8 @@ pub struct RelabelRule {
     target: String,
     replacement: String,
     modulus: u64,
+    /// What matches is replaced by itself as a whole: no need to run the expression.
+    is_copy: bool,
 }
 
 impl RelabelRule {
@@ -151,13 +161,18 @@ impl RelabelRule {
     /// [`RelabelError`] names the action and the key.
     pub fn new(config: RelabelConfig) -> Result<Self, RelabelError> {
         check(&config)?;
-        let regex = config.regex.as_deref().unwrap_or("(.*)");
+        let regex = config.regex.as_deref().unwrap_or(DEFAULT_REGEX);
+        let replacement = config.replacement.as_deref().unwrap_or(DEFAULT_REPLACEMENT);
+        let target = config.target_label.clone().unwrap_or_default();
         Ok(Self {
             regex: Regexp::anchored(regex).map_err(RelabelError::Expression)?,
-            separator: config.separator.clone().unwrap_or_else(|| ";".to_owned()),
-            target: config.target_label.clone().unwrap_or_default(),
-            replacement: config.replacement.clone().unwrap_or_else(|| "$1".to_owned()),
+            separator: config.separator.as_deref().unwrap_or(DEFAULT_SEPARATOR).to_owned(),
+            replacement: replacement.to_owned(),
             modulus: config.modulus.unwrap_or_default(),
+            is_copy: regex == DEFAULT_REGEX
+                && replacement == DEFAULT_REPLACEMENT
+                && !target.contains('$'),
+            target,
             config,
         })
     }
@@ -169,47 +184,76 @@ impl RelabelRule {
 
     /// Applies the rule; false = dropped.
     pub fn apply(&self, labels: &mut LabelSet) -> bool {
-        let value = self.joined(labels);
-        let matches = || self.regex.is_match(value.as_bytes());
+        let matches = |value: &str| self.regex.is_match(value.as_bytes());
         match self.config.action {
-            Action::Keep => return matches(),
-            Action::Drop => return !matches(),
-            Action::KeepEqual => return labels.get(&self.target).unwrap_or_default() == value,
-            Action::DropEqual => return labels.get(&self.target).unwrap_or_default() != value,
-            Action::Replace => self.replace(&value, labels),
-            Action::HashMod => set(labels, &self.target, &self.hash_mod(&value).to_string()),
-            Action::Lowercase => set(labels, &self.target, &go_lowercase(&value)),
-            Action::Uppercase => set(labels, &self.target, &go_uppercase(&value)),
-            Action::LabelDrop => labels.retain(|name, _| !self.regex.is_match(name.as_bytes())),
-            Action::LabelKeep => labels.retain(|name, _| self.regex.is_match(name.as_bytes())),
+            Action::Keep => return matches(&self.joined(labels)),
+            Action::Drop => return !matches(&self.joined(labels)),
+            Action::KeepEqual => return self.joined(labels) == self.target_value(labels),
+            Action::DropEqual => return self.joined(labels) != self.target_value(labels),
+            Action::Replace => self.replace(labels),
+            Action::HashMod => {
+                let hash = self.hash_mod(&self.joined(labels)).to_string();
+                set(labels, &self.target, &hash);
+            }
+            Action::Lowercase => {
+                let value = letter_case::lower(&self.joined(labels));
+                set(labels, &self.target, &value);
+            }
+            Action::Uppercase => {
+                let value = letter_case::upper(&self.joined(labels));
+                set(labels, &self.target, &value);
+            }
+            Action::LabelDrop => labels.retain(|name, _| !matches(name)),
+            Action::LabelKeep => labels.retain(|name, _| matches(name)),
             Action::LabelMap => self.map_names(labels),
         }
         true
     }
 
-    fn joined(&self, labels: &LabelSet) -> String {
-        let mut joined = String::new();
-        for (index, name) in self.config.source_labels.iter().enumerate() {
-            let separator = if index == 0 { "" } else { &self.separator };
-            let _ = write!(joined, "{separator}{}", labels.get(name).unwrap_or_default());
+    fn joined<'a>(&self, labels: &'a LabelSet) -> Cow<'a, str> {
+        let value = |name: &String| labels.get(name).unwrap_or_default();
+        match &self.config.source_labels[..] {
+            [] => Cow::Borrowed(""),
+            [name] => Cow::Borrowed(value(name)),
+            [first, rest @ ..] => {
+                let mut joined = value(first).to_owned();
+                for name in rest {
+                    joined.push_str(&self.separator);
+                    joined.push_str(value(name));
+                }
+                Cow::Owned(joined)
+            }
         }
-        joined
     }
 
-    fn replace(&self, value: &str, labels: &mut LabelSet) {
+    fn target_value<'a>(&self, labels: &'a LabelSet) -> &'a str {
+        labels.get(&self.target).unwrap_or_default()
+    }
+
+    fn replace(&self, labels: &mut LabelSet) {
+        let value = self.joined(labels);
+        if self.is_copy {
+            let value = value.into_owned();
+            return set(labels, &self.target, &value);
+        }
         let mut locations = self.regex.capture_locations();
         if !self.regex.captures_read(&mut locations, value.as_bytes()) {
             return;
         }
-        let expand = |template: &str| {
-            let mut out = Vec::new();
-            self.regex.expand(template, &locations, value.as_bytes(), &mut out);
-            String::from_utf8_lossy(&out).into_owned()
-        };
-        let target = expand(&self.target);
+        let target = self.expand(&self.target, &locations, &value);
         if is_valid_label_name(&target) {
-            set(labels, &target, &expand(&self.replacement));
+            let replacement = self.expand(&self.replacement, &locations, &value);
+            set(labels, &target, &replacement);
         }
+    }
+
+    fn expand<'a>(&self, template: &'a str, locations: &Locations, value: &str) -> Cow<'a, str> {
+        if !template.contains('$') {
+            return Cow::Borrowed(template);
+        }
+        let mut out = Vec::new();
+        self.regex.expand(template, locations, value.as_bytes(), &mut out);
+        Cow::Owned(String::from_utf8_lossy(&out).into_owned())
     }
 
     /// The last 8 of the 16 bytes of MD5, big-endian.
@@ -220,14 +264,17 @@ impl RelabelRule {
         u64::from_be_bytes(last) % self.modulus
     }
 
+    /// A name that comes out invalid (`__meta_x_9lives` to `9lives`) is passed over, as by
+    /// `replace`: Loki would refuse the whole stream because of it.
     fn map_names(&self, labels: &mut LabelSet) {
         let mut locations = self.regex.capture_locations();
         let mut copies = Vec::new();
         for (name, value) in labels.iter() {
             if self.regex.captures_read(&mut locations, name.as_bytes()) {
-                let mut target = Vec::new();
-                self.regex.expand(&self.replacement, &locations, name.as_bytes(), &mut target);
-                copies.push((String::from_utf8_lossy(&target).into_owned(), value.to_owned()));
+                let target = self.expand(&self.replacement, &locations, name);
+                if is_valid_label_name(&target) {
+                    copies.push((target.into_owned(), value.to_owned()));
+                }
             }
         }
         for (name, value) in copies {
@@ -237,6 +284,22 @@ impl RelabelRule {
 }
 
 /// Applies rules in order; false = dropped, and the rest was not applied.
+///
+/// ```
+/// use prometheus_model::label_set::LabelSet;
+/// use prometheus_model::relabel::{RelabelConfig, RelabelRule, process};
+///
+/// let rule = RelabelRule::new(RelabelConfig {
+///     source_labels: vec!["namespace".to_owned(), "app".to_owned()],
+///     separator: Some("/".to_owned()),
+///     target_label: Some("job".to_owned()),
+///     ..RelabelConfig::default()
+/// })?;
+/// let mut labels: LabelSet = [("namespace", "ml"), ("app", "api")].into_iter().collect();
+/// assert!(process(&[rule], &mut labels));
+/// assert_eq!(labels.get("job"), Some("ml/api"));
+/// # Ok::<(), prometheus_model::relabel::RelabelError>(())
+/// ```
 pub fn process(rules: &[RelabelRule], labels: &mut LabelSet) -> bool {
     rules.iter().all(|rule| rule.apply(labels))
 }
@@ -249,73 +312,49 @@ fn set(labels: &mut LabelSet, name: &str, value: &str) {
     }
 }
 
-/// Go maps rune by rune: what has no single lower-case letter stays.
-fn go_lowercase(text: &str) -> String {
-    text.chars().map(|char| single(char, char.to_lowercase())).collect()
-}
-
-/// Go maps rune by rune: `ß` stays, because `SS` is two.
-fn go_uppercase(text: &str) -> String {
-    text.chars().map(|char| single(char, char.to_uppercase())).collect()
-}
-
-fn single(char: char, mut mapped: impl Iterator<Item = char>) -> char {
-    match (mapped.next(), mapped.next()) {
-        (Some(one), None) => one,
-        _ => char,
-    }
-}
-
+/// Keys that equal their default count as absent, as in Prometheus; an expression is compared by
+/// identity there, so that it counts even where it is the default one.
 fn check(config: &RelabelConfig) -> Result<(), RelabelError> {
     let action = config.action.as_str();
     let missing = |key| RelabelError::Missing { action, key };
-    let surplus = |key| RelabelError::Surplus { action, key };
     let invalid = |key, value: &str| RelabelError::Invalid { action, key, value: value.to_owned() };
+    let surplus = |taken: &[&str]| {
+        let not_default = |value: &Option<String>, default| {
+            value.as_deref().is_some_and(|value| value != default)
+        };
+        let given = [
+            ("source_labels", !config.source_labels.is_empty()),
+            ("target_label", not_default(&config.target_label, "")),
+            ("regex", config.regex.is_some()),
+            ("modulus", config.modulus.is_some_and(|modulus| modulus != 0)),
+            ("separator", not_default(&config.separator, DEFAULT_SEPARATOR)),
+            ("replacement", not_default(&config.replacement, DEFAULT_REPLACEMENT)),
+        ];
+        let found = given.into_iter().find(|(key, given)| *given && !taken.contains(key));
+        found.map_or(Ok(()), |(key, _)| Err(RelabelError::Surplus { action, key }))
+    };
     let target = config.target_label.as_deref().unwrap_or_default();
     match config.action {
-        Action::Keep | Action::Drop => {}
-        Action::LabelDrop | Action::LabelKeep => {
-            let given = [
-                ("source_labels", !config.source_labels.is_empty()),
-                ("target_label", config.target_label.is_some()),
-                ("modulus", config.modulus.is_some()),
-                ("separator", config.separator.is_some()),
-                ("replacement", config.replacement.is_some()),
-            ];
-            if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
-                return Err(surplus(key));
-            }
-        }
+        Action::Keep | Action::Drop => Ok(()),
+        Action::LabelDrop | Action::LabelKeep => surplus(&["regex"]),
         Action::LabelMap => {
-            let replacement = config.replacement.as_deref().unwrap_or("$1");
-            if !is_name_template(replacement) {
-                return Err(invalid("replacement", replacement));
+            let replacement = config.replacement.as_deref().unwrap_or(DEFAULT_REPLACEMENT);
+            if is_name_template(replacement) {
+                Ok(())
+            } else {
+                Err(invalid("replacement", replacement))
             }
         }
-        _ if target.is_empty() => return Err(missing("target_label")),
-        Action::Replace if !is_name_template(target) => return Err(invalid("target_label", target)),
-        Action::Replace => {}
-        _ if !is_valid_label_name(target) => return Err(invalid("target_label", target)),
-        Action::HashMod if config.modulus.unwrap_or_default() == 0 => return Err(missing("modulus")),
-        Action::HashMod => {}
+        _ if target.is_empty() => Err(missing("target_label")),
+        Action::Replace if is_name_template(target) => Ok(()),
+        _ if !is_valid_label_name(target) => Err(invalid("target_label", target)),
+        Action::HashMod if config.modulus.unwrap_or_default() == 0 => Err(missing("modulus")),
+        Action::Replace | Action::HashMod => Ok(()),
         Action::Lowercase | Action::Uppercase => {
-            if config.replacement.as_deref().is_some_and(|text| text != "$1") {
-                return Err(surplus("replacement"));
-            }
+            surplus(&["source_labels", "target_label", "regex", "modulus", "separator"])
         }
-        Action::KeepEqual | Action::DropEqual => {
-            let given = [
-                ("regex", config.regex.is_some()),
-                ("modulus", config.modulus.is_some()),
-                ("separator", config.separator.is_some()),
-                ("replacement", config.replacement.is_some()),
-            ];
-            if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
-                return Err(surplus(key));
-            }
-        }
+        Action::KeepEqual | Action::DropEqual => surplus(&["source_labels", "target_label"]),
     }
-    Ok(())
 }
 
 /// Whether a text can become a label name: letters, digits, underscores and `$1`, `${1}`, `${name}`.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 use prometheus_model::label_set::LabelSet;
 
-use super::logproto;
+use super::logproto::{self, Compressor};
 use super::streams::{Streams, TENANT_LABEL};
 use crate::pipeline::entry::Entry;
 use crate::tail::file_identity::FileId;
@@ -92,12 +92,27 @@ pub struct Accumulator {
     /// The tenant of the client is the first one.
     tenants: Vec<Open>,
     by_name: HashMap<Arc<str>, usize, RandomState>,
+    scratch: Scratch,
+}
+
+/// Memory for one request at a time: batches come a megabyte each, and the system's allocator does
+/// not give such pieces back soon.
+#[derive(Debug, Default)]
+struct Scratch {
+    request: Vec<u8>,
+    compressor: Compressor,
 }
 
 impl Accumulator {
     /// An empty one. `numbers` numbers the batches of the whole process.
     pub fn new(shape: Shape, numbers: Arc<Numbers>) -> Self {
-        Self { shape, numbers, tenants: Vec::new(), by_name: HashMap::default() }
+        Self {
+            shape,
+            numbers,
+            tenants: Vec::new(),
+            by_name: HashMap::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// Adds an entry. A batch that it would make too large comes back and is to be sent before the
@@ -132,7 +147,7 @@ impl Accumulator {
             return None;
         }
         let full = if open.entries > 0 && open.size + size > self.shape.batch_size {
-            open.seal()
+            open.seal(&mut self.scratch)
         } else {
             None
         };
@@ -156,10 +171,11 @@ impl Accumulator {
     /// Takes the batches that are old enough; all of them when `now` is `None`.
     pub fn take_due(&mut self, now: Option<Instant>) -> Vec<Batch> {
         let wait = self.shape.batch_wait;
+        let scratch = &mut self.scratch;
         self.tenants
             .iter_mut()
             .filter(|open| now.is_none_or(|now| open.opened + wait <= now))
-            .filter_map(Open::seal)
+            .filter_map(|open| open.seal(scratch))
             .collect()
     }
 
@@ -213,15 +229,16 @@ impl Open {
         }
     }
 
-    fn seal(&mut self) -> Option<Batch> {
+    fn seal(&mut self, scratch: &mut Scratch) -> Option<Batch> {
         if self.entries == 0 {
             return None;
         }
-        let request = self.streams.take_request();
+        self.streams.take_request(&mut scratch.request);
+        let body = scratch.compressor.compress(&scratch.request);
         let batch = Batch {
             id: self.id,
             tenant: Arc::clone(&self.tenant),
-            body: logproto::compress(&request).expect("a batch is far smaller than 4 GiB"),
+            body: body.expect("a batch is far smaller than 4 GiB"),
             entries: std::mem::take(&mut self.entries),
             bytes: std::mem::take(&mut self.size) as u64,
             files: self.files.drain(..).map(|(file, _)| file).collect(),

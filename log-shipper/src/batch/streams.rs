@@ -94,16 +94,18 @@ impl Streams {
         self.used.is_empty()
     }
 
-    /// The request with all streams of the open batch, uncompressed; the next batch begins.
-    pub fn take_request(&mut self) -> Vec<u8> {
+    /// Writes the request with all streams of the open batch, uncompressed, into `request`; the
+    /// next batch begins.
+    pub fn take_request(&mut self, request: &mut Vec<u8>) {
         let size = self.used.iter().map(|index| {
             let stream = &self.streams[*index];
             stream.labels.len() + stream.entries.len() + 24
         });
-        let mut request = Vec::with_capacity(size.sum());
+        request.clear();
+        request.reserve(size.sum());
         for index in self.used.drain(..) {
             let stream = &mut self.streams[index];
-            logproto::put_stream(&mut request, &stream.labels, &stream.entries);
+            logproto::put_stream(request, &stream.labels, &stream.entries);
             stream.entries.clear();
             stream.entries.shrink_to(KEPT_BYTES);
             stream.in_batch = false;
@@ -113,7 +115,6 @@ impl Streams {
             self.by_edits.clear();
             self.by_text.clear();
         }
-        request
     }
 
     fn find(&mut self, labels: &Labels) -> usize {

@@ -9,6 +9,7 @@ use crate::config::http_url::HttpUrl;
 use crate::config::label_map::LabelMap;
 
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "clap takes them as ids, unique among all groups")]
 #[command(next_help_heading = "One more client, beside those of the file")]
 pub(super) struct ClientFlags {
     /// Loki's push API; without it the other flags of this group have no client to configure

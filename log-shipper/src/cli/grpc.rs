@@ -7,6 +7,7 @@ use super::{set, values};
 use crate::config::Config;
 
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "clap takes them as ids, unique among all groups")]
 #[command(next_help_heading = "gRPC server of Promtail, not opened")]
 pub(super) struct GrpcFlags {
     /// Accepted without effect

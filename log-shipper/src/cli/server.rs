@@ -7,6 +7,7 @@ use super::{set, values};
 use crate::config::Config;
 
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "clap takes them as ids, unique among all groups")]
 #[command(next_help_heading = "HTTP server")]
 pub(super) struct ServerFlags {
     /// Run no HTTP server; this also turns reloading off
@@ -57,7 +58,7 @@ pub(super) struct ServerFlags {
     #[arg(long = "server.http-tls-key-path", value_name = "PATH")]
     server_http_tls_key_path: Option<String>,
 
-    /// What clients must show, such as RequireAndVerifyClientCert
+    /// What clients must show, such as `RequireAndVerifyClientCert`
     #[arg(long = "server.http-tls-client-auth", value_name = "TYPE")]
     server_http_tls_client_auth: Option<String>,
 
@@ -69,7 +70,7 @@ pub(super) struct ServerFlags {
     #[arg(long = "server.tls-cipher-suites", value_name = "NAMES")]
     server_tls_cipher_suites: Option<String>,
 
-    /// VersionTLS10 to VersionTLS13 [default: the TLS library's]
+    /// `VersionTLS10` to `VersionTLS13` [default: the TLS library's]
     #[arg(long = "server.tls-min-version", value_name = "VERSION")]
     server_tls_min_version: Option<String>,
 

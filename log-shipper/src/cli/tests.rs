@@ -1,3 +1,5 @@
+mod recorded_cases;
+
 use std::path::Path;
 
 use daemon_runtime::durations::GoDuration;

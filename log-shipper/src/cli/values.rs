@@ -78,17 +78,13 @@ fn csv_fields(text: &str) -> Option<Vec<String>> {
             loop {
                 let (part, after) = rest.split_once('"')?;
                 field.push_str(part);
-                match after.strip_prefix('"') {
-                    // two quotes stand for one
-                    Some(inner) => {
-                        field.push('"');
-                        rest = inner;
-                    }
-                    None => {
-                        rest = after;
-                        break;
-                    }
-                }
+                // two quotes stand for one
+                let Some(inner) = after.strip_prefix('"') else {
+                    rest = after;
+                    break;
+                };
+                field.push('"');
+                rest = inner;
             }
         } else {
             let end = rest.find(',').unwrap_or(rest.len());

@@ -9,6 +9,8 @@ mod values;
 
 pub(crate) use values::read_parsed;
 
+use std::fmt::Write as _;
+
 use super::finding::Findings;
 use super::yaml::{Kind, Node, Scalar};
 
@@ -109,12 +111,12 @@ impl<T: Block> Value for T {
 fn unknown_key(line: usize, name: &str, type_name: &str, known: &[&str]) -> String {
     let mut message = format!("line {line}: field {name} not found in type {type_name}");
     if let Some(near) = nearest::nearest(name, known) {
-        message.push_str(&format!("; did you mean {near}?"));
+        let _infallible = write!(message, "; did you mean {near}?");
     }
     if known.is_empty() {
         message.push_str("; no key is accepted here");
     } else {
-        message.push_str(&format!("; accepted: {}", known.join(", ")));
+        let _infallible = write!(message, "; accepted: {}", known.join(", "));
     }
     message
 }

@@ -11,6 +11,9 @@ mod tests;
 
 use functions::Function;
 
+/// Knows the value of a variable; `None` where it is not set.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// The longest result: as large as a configuration file may be.
 pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
 
@@ -86,10 +89,7 @@ pub enum ExpansionProblem {
 ///
 /// # Errors
 /// When an expansion is malformed, or the result would be larger than [`MAX_EXPANDED_BYTES`].
-pub fn expand(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Expanded, ExpansionError> {
+pub fn expand(text: &str, lookup: Lookup<'_>) -> Result<Expanded, ExpansionError> {
     let mut expander = Expander { text, at: 0, lookup, warnings: Vec::new() };
     let mut out = String::with_capacity(text.len());
     while let Some(c) = expander.next() {
@@ -123,7 +123,7 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 struct Expander<'a> {
     text: &'a str,
     at: usize,
-    lookup: &'a dyn Fn(&str) -> Option<String>,
+    lookup: Lookup<'a>,
     warnings: Vec<ExpansionWarning>,
 }
 

@@ -3,7 +3,7 @@
 //! Reading goes on after an error, so that one run reports everything. A message never holds the
 //! value of a secret: it names the key and what is accepted there.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::yaml::Node;
 
@@ -66,7 +66,7 @@ impl Findings {
     /// Reads an item of a list.
     pub(crate) fn under_index(&mut self, index: usize, read: impl FnOnce(&mut Self)) {
         let length = self.path.len();
-        self.path.push_str(&format!("[{index}]"));
+        let _infallible = write!(self.path, "[{index}]");
         read(self);
         self.path.truncate(length);
     }

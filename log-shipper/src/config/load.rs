@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::decode::Value as _;
-use super::expand_env::{self, ExpansionError};
+use super::expand_env::{self, ExpansionError, Lookup};
 use super::finding::{Finding, Findings};
 use super::yaml::{self, YamlError};
 
@@ -112,11 +112,7 @@ impl fmt::Display for Lines<'_> {
 ///
 /// # Errors
 /// [`ConfigError`]; its text has a line for each finding.
-pub fn load(
-    paths: &str,
-    expand_env: bool,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, ConfigError> {
+pub fn load(paths: &str, expand_env: bool, lookup: Lookup<'_>) -> Result<Config, ConfigError> {
     if paths.is_empty() {
         return Ok(Config::default());
     }
@@ -147,7 +143,7 @@ fn read(path: &Path, file: File) -> Result<String, ConfigError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = memchr::memchr_iter(b'\n', valid).count() + 1;
         ConfigError::NotText { path: path.to_owned(), line }
     })
 }
@@ -157,11 +153,7 @@ fn read(path: &Path, file: File) -> Result<String, ConfigError> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(
-    path: &Path,
-    text: &str,
-    lookup: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Result<Config, ConfigError> {
+pub fn parse(path: &Path, text: &str, lookup: Option<Lookup<'_>>) -> Result<Config, ConfigError> {
     let file = path.display();
     let mut warnings = Vec::new();
     let expanded;

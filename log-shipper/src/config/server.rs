@@ -12,6 +12,7 @@ use super::decode::{Block, Fields};
 
 /// The block `server`. Keys are the field names unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct Server {
     /// No HTTP server at all, and no reload by signal. Default false.
     pub disable: bool,
@@ -134,6 +135,7 @@ impl Block for Server {
 
 /// Keys of `server` about logged requests.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct RequestLog {
     /// Default false.
     pub log_source_ips_enabled: bool,

@@ -9,9 +9,9 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
 /// Go's general categories; names are exact there, while the engine would take `letter` too.
 const CATEGORIES: [&str; 37] = [
-    "C", "Cc", "Cf", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd",
-    "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z", "Zl",
-    "Zp", "Zs", "Any",
+    "C", "Cc", "Cf", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N",
+    "Nd", "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So",
+    "Z", "Zl", "Zp", "Zs", "Any",
 ];
 
 /// Code points from `low` to `high`, without the surrogates, which no text contains.
@@ -122,7 +122,8 @@ fn write_member(character: char, out: &mut String) {
 }
 
 fn ascii(members: &[(u8, u8)]) -> ClassUnicode {
-    let range = |(low, high): &(u8, u8)| ClassUnicodeRange::new(char::from(*low), char::from(*high));
+    let range =
+        |(low, high): &(u8, u8)| ClassUnicodeRange::new(char::from(*low), char::from(*high));
     ClassUnicode::new(members.iter().map(range))
 }
 

@@ -1,7 +1,7 @@
 //! Why a pattern is refused.
 
 /// A pattern that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegexpError {
     /// The pattern is not in Go's syntax.
@@ -36,9 +36,5 @@ pub enum RegexpError {
 }
 
 fn place(position: usize, fragment: &str, pattern: &str) -> String {
-    if fragment == pattern {
-        String::new()
-    } else {
-        format!(" at byte {position} of `{pattern}`")
-    }
+    if fragment == pattern { String::new() } else { format!(" at byte {position} of `{pattern}`") }
 }

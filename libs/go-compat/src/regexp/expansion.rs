@@ -44,16 +44,12 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     (!name.is_empty()).then_some((name, rest))
 }
 
-fn group(
-    name: &str,
-    names: &[Option<Arc<str>>],
-    locations: &Locations,
-) -> Option<(usize, usize)> {
+fn group(name: &str, names: &[Option<Arc<str>>], locations: &Locations) -> Option<(usize, usize)> {
     if let Some(number) = number(name) {
         return locations.get(number);
     }
-    let named = names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(name));
-    named.filter_map(|(index, _)| locations.get(index)).next()
+    let mut named = names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(name));
+    named.find_map(|(index, _)| locations.get(index))
 }
 
 /// A group number has no leading zeros; `01` is a name.

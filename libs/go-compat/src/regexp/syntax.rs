@@ -50,6 +50,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, SyntaxError> {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the four flags of the syntax, independent")]
 struct Flags {
     /// `i`
     fold_case: bool,
@@ -214,7 +215,8 @@ impl<'a> Translator<'a> {
             return self.refuse("missing argument to repetition operator", begin);
         };
         let factor = if max.is_some() { most } else { most.max(1) };
-        let weight = if is_counted { element.weight.saturating_mul(factor) } else { element.weight };
+        let weight =
+            if is_counted { element.weight.saturating_mul(factor) } else { element.weight };
         if is_counted && most >= 2 && weight > MAX_REPEAT {
             return self.refuse("invalid repeat count", begin);
         }

@@ -129,7 +129,7 @@ impl Block for KubernetesSd {
         for problem in self.http.problems() {
             findings.error(node, problem);
         }
-        if self.namespaces.own_namespace && has_server {
+        if self.namespaces.own_namespace && (has_server || !self.kubeconfig_file.is_empty()) {
             findings.error(at("namespaces"), "own_namespace is known only inside a cluster");
         }
         self.check_selectors(role, at("selectors"), findings);
@@ -216,6 +216,7 @@ impl Block for Selector {
 
 /// `attach_metadata`: labels of objects that a pod belongs to. All false by default.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub struct AttachMetadata {
     /// The node.
     pub node: bool,

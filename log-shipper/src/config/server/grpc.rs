@@ -8,6 +8,7 @@ use crate::config::decode::Fields;
 
 /// Keys of `server` that begin with `grpc_`.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 #[expect(missing_docs, reason = "fields are upstream keys, and none has an effect")]
 pub struct GrpcServer {
     pub grpc_listen_network: String,

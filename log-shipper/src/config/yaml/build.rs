@@ -105,7 +105,7 @@ impl Builder {
         let Some(Open { line, column, anchor, content }) = self.open.pop() else { return Ok(()) };
         let kind = match content {
             Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping { pairs, .. } => Kind::Mapping(self.unique(pairs)?),
+            Content::Mapping { pairs, .. } => Kind::Mapping(unique(pairs)?),
         };
         self.add(Node { line, column, kind }, anchor)
     }
@@ -150,37 +150,37 @@ impl Builder {
         }
         Ok(())
     }
+}
 
-    /// Checks that every key stands once, and replaces merge keys by what they merge.
-    fn unique(&mut self, mut pairs: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlError> {
-        let mut seen: HashMap<Option<&str>, usize> = HashMap::with_capacity(pairs.len());
-        let mut merges = false;
-        for (key, _) in &pairs {
-            if is_merge(key) {
-                merges = true;
-            } else if let Some(first_line) = seen.insert(key.raw_text(), key.line) {
-                let key_text = key.raw_text().unwrap_or("null").to_owned();
-                return Err(at_node(key, YamlProblem::DuplicateKey { key: key_text, first_line }));
-            }
+/// Checks that every key stands once, and replaces merge keys by what they merge.
+fn unique(mut pairs: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlError> {
+    let mut seen: HashMap<Option<&str>, usize> = HashMap::with_capacity(pairs.len());
+    let mut merges = false;
+    for (key, _) in &pairs {
+        if is_merge(key) {
+            merges = true;
+        } else if let Some(first_line) = seen.insert(key.raw_text(), key.line) {
+            let key_text = key.raw_text().unwrap_or("null").to_owned();
+            return Err(at_node(key, YamlProblem::DuplicateKey { key: key_text, first_line }));
         }
-        if !merges {
-            return Ok(pairs);
-        }
-        let (merged, own): (Vec<_>, Vec<_>) = pairs.drain(..).partition(|(key, _)| is_merge(key));
-        let mut known: HashSet<Option<String>> =
-            own.iter().map(|(key, _)| key.raw_text().map(str::to_owned)).collect();
-        pairs = own;
-        for (key, value) in merged {
-            for source in merge_sources(&key, value)? {
-                for (key, value) in source {
-                    if known.insert(key.raw_text().map(str::to_owned)) {
-                        pairs.push((key, value));
-                    }
+    }
+    if !merges {
+        return Ok(pairs);
+    }
+    let (merged, own): (Vec<_>, Vec<_>) = pairs.drain(..).partition(|(key, _)| is_merge(key));
+    let mut known: HashSet<Option<String>> =
+        own.iter().map(|(key, _)| key.raw_text().map(str::to_owned)).collect();
+    pairs = own;
+    for (key, value) in merged {
+        for source in merge_sources(&key, value)? {
+            for (key, value) in source {
+                if known.insert(key.raw_text().map(str::to_owned)) {
+                    pairs.push((key, value));
                 }
             }
         }
-        Ok(pairs)
     }
+    Ok(pairs)
 }
 
 fn is_merge(key: &Node) -> bool {

@@ -11,7 +11,7 @@ fn tree(text: &str) -> String {
         match &node.kind {
             Kind::Null => out.push('~'),
             Kind::Scalar { text, plain: true } => out.push_str(text),
-            Kind::Scalar { text, plain: false } => out.push_str(&format!("{text:?}")),
+            Kind::Scalar { text, plain: false } => out.push_str(&go_compat::strconv::quote(text)),
             Kind::Sequence(items) => {
                 out.push('[');
                 for item in items {
@@ -142,18 +142,16 @@ fn keys_must_be_single_values_and_merges_maps() {
 
 #[test]
 fn aliases_that_explode_or_contain_themselves_are_refused() {
-    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..20 {
-        let alias = format!("*a{}", level - 1);
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", ")));
-    }
+    let level = |level: usize| {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        format!("a{level}: &a{level} [{aliases}]\n")
+    };
+    let bomb = format!("a0: &a0 [x]\n{}", (1..20).map(level).collect::<String>());
     assert_eq!(error(&bomb).problem, YamlProblem::AliasesTooLarge);
     assert_eq!(error("a: &a [*a]").problem, YamlProblem::AliasOfItself);
     // each level is one deeper and doubles nothing
-    let mut ladder = "a0: &a0 [x]\n".to_owned();
-    for level in 1..200 {
-        ladder.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
-    }
+    let level = |level: usize| format!("a{level}: &a{level} [*a{}]\n", level - 1);
+    let ladder = format!("a0: &a0 [x]\n{}", (1..200).map(level).collect::<String>());
     assert_eq!(error(&ladder).problem, YamlProblem::TooDeep);
 }
 

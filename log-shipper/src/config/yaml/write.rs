@@ -104,7 +104,7 @@ fn quoted(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             c if c == ' ' || !(c.is_control() || c.is_whitespace() || c == '\u{feff}') => {
-                out.push(c)
+                out.push(c);
             }
             c => {
                 let _infallible = write!(out, "\\U{:08x}", u32::from(c));

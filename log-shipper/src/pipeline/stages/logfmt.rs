@@ -29,11 +29,17 @@ pub struct LogfmtOptions {
     pub source: Option<String>,
 }
 
+/// A key of the text and the name of its value.
+#[derive(Debug)]
+struct Wanted {
+    key: Box<[u8]>,
+    name: Arc<str>,
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct LogfmtStage {
-    /// Key and extracted name.
-    mapping: Arc<[(Box<[u8]>, Arc<str>)]>,
+    mapping: Arc<[Wanted]>,
     source: Source,
     malformed: Counter,
 }
@@ -52,7 +58,7 @@ impl LogfmtStage {
         }
         let pair = |(name, key): (String, Option<String>)| {
             let key = key.filter(|key| !key.is_empty()).unwrap_or_else(|| name.clone());
-            (key.into_bytes().into_boxed_slice(), Arc::from(name))
+            Wanted { key: key.into_bytes().into_boxed_slice(), name: Arc::from(name) }
         };
         Ok(Self {
             mapping: options.mapping.into_iter().map(pair).collect(),
@@ -92,8 +98,8 @@ impl Stage for LogfmtStage {
         loop {
             match pairs.next() {
                 Ok(Some((key, value))) => {
-                    for (_, name) in self.mapping.iter().filter(|(wanted, _)| **wanted == *key) {
-                        entry.extracted.set(name, Value::Text(value.value()));
+                    for wanted in self.mapping.iter().filter(|wanted| *wanted.key == *key) {
+                        entry.extracted.set(&wanted.name, Value::Text(value.value()));
                     }
                 }
                 Ok(None) => break,

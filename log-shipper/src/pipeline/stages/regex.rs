@@ -111,6 +111,8 @@ impl Stage for RegexStage {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::pipeline::extracted::ValueRef;
     use crate::pipeline::stages::testing::{entry, extract, run, text};
@@ -196,9 +198,8 @@ mod tests {
                 extract(&mut entry, "req", req);
             }
             run(&mut stage, &mut entry);
-            let get = |name| {
-                entry.extracted.get(name).and_then(ValueRef::to_text).map(|text| text.into_owned())
-            };
+            let get =
+                |name| entry.extracted.get(name).and_then(ValueRef::to_text).map(Cow::into_owned);
             (get("model"), get("action"))
         };
         let some = |text: &str| Some(text.to_owned());
@@ -227,5 +228,13 @@ mod tests {
         };
         assert!(refusal("").contains("expression: expression is required"));
         assert!(refusal("(?P<a>x").contains("expression: could not compile regular expression"));
+    }
+
+    #[test]
+    fn an_expression_without_named_groups_is_warned_about() {
+        let mut warnings = Vec::new();
+        let node = crate::config::yaml::parse("{expression: '(a)'}").unwrap();
+        RegexStage::from_node(&node, &mut warnings).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains("no named group"), "{warnings:?}");
     }
 }

@@ -110,6 +110,8 @@ impl Stage for TemplateStage {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::pipeline::stages::testing::{entry, extract, run, text};
 
@@ -125,7 +127,7 @@ mod tests {
             extract(&mut entry, name, value.clone());
         }
         run(&mut stage("x", template), &mut entry);
-        entry.extracted.get("x").and_then(ValueRef::to_text).map(|text| text.into_owned())
+        entry.extracted.get("x").and_then(ValueRef::to_text).map(Cow::into_owned)
     }
 
     #[test]

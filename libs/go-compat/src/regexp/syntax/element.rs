@@ -59,16 +59,13 @@ impl Translator<'_> {
         }
         self.at += 2;
         let rest = self.rest();
-        let (name, length) = match rest.strip_prefix('{') {
-            Some(inner) => match inner.split_once('}') {
-                Some((name, _)) => (name, name.len() + 2),
-                None => ("", rest.len()),
-            },
+        let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
+            let name = inner.split_once('}').map(|(name, _)| name);
+            name.map_or(("", rest.len()), |name| (name, name.len() + 2))
+        } else {
             // the name is one character
-            None => {
-                let length = rest.chars().next().map_or(0, char::len_utf8);
-                (&rest[..length], length)
-            }
+            let length = rest.chars().next().map_or(0, char::len_utf8);
+            (&rest[..length], length)
         };
         let (name, is_inverted) = match name.strip_prefix('^') {
             Some(name) => (name, true),

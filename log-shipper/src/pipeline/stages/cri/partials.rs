@@ -18,7 +18,7 @@ pub(super) const MAX_HELD_BYTES: usize = 64 << 20;
 
 /// How long a part waits for the next one. The runtime writes the parts of a line at once, so after
 /// this time the container is gone.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// What is held at most.
 #[derive(Debug, Clone, Copy)]

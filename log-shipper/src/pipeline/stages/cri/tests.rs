@@ -257,11 +257,12 @@ fn joined_lines_are_cut_and_single_ones_are_not() {
 fn parts_that_wait_too_long_are_released_and_the_end_releases_none() {
     let mut job = Job::new(CriOptions::default());
     assert!(job.lines(&["0Z stdout P a"]).is_empty());
-    job.context.now += Duration::from_secs(1);
+    let start = job.context.now;
+    job.context.now = start + Duration::from_secs(1);
     assert!(job.lines(&["0Z stderr P b"]).is_empty());
-    job.context.now += MAX_WAIT - Duration::from_secs(1) - Duration::from_millis(1);
+    job.context.now = start + MAX_WAIT.saturating_sub(Duration::from_millis(1));
     assert!(job.flush(false).is_empty());
-    job.context.now += Duration::from_millis(1);
+    job.context.now = start + MAX_WAIT;
     assert_eq!(job.flush(false), ["a"]);
     assert!(job.flush(true).is_empty());
     assert!(job.stage.held_since(u64::from(b'f')).is_some(), "b is read again after a start");
@@ -298,4 +299,25 @@ fn what_all_streams_hold_is_bounded() {
 fn negative_limits_are_refused() {
     let error = CriStage::new(limits(-1, 0, false)).unwrap_err().to_string();
     assert_eq!(error, "cri stage: max_partial_lines: -1 is negative; accepted: 0 or more");
+}
+
+#[test]
+fn options_are_weakly_typed_and_a_size_is_a_plain_number() {
+    let build = |yaml: &str| {
+        let mut warnings = Vec::new();
+        let stage = CriStage::from_node(&crate::config::yaml::parse(yaml).unwrap(), &mut warnings);
+        (stage, warnings)
+    };
+    let (stage, warnings) = build("{max_partial_lines: '3', max_partial_line_size: 5, typo: 1}");
+    assert_eq!(stage.unwrap().partials.limits().streams, 3);
+    assert!(warnings.len() == 1 && warnings[0].contains("unknown key typo"), "{warnings:?}");
+
+    let error = build("{max_partial_line_size: 5b}").0.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "line 1, column 25: cri stage: max_partial_line_size: wrong type: the text \"5b\"; \
+         accepted: an integer"
+    );
+    let (_, warnings) = build("{max_partial_line_size_truncate: true}");
+    assert!(warnings.len() == 1 && warnings[0].contains("empty"), "{warnings:?}");
 }

@@ -53,15 +53,13 @@ impl Paths {
             for key in path {
                 let key = key.as_ref().as_bytes();
                 let known = nodes[node].keys.iter().find(|(name, _)| **name == *key);
-                node = match known {
-                    Some((_, child)) => *child,
-                    None => {
-                        let child = nodes.len();
-                        nodes[node].keys.push((Box::from(key), child));
-                        nodes.push(Node::default());
-                        child
-                    }
-                };
+                let known = known.map(|(_, child)| *child);
+                node = known.unwrap_or_else(|| {
+                    let child = nodes.len();
+                    nodes[node].keys.push((Box::from(key), child));
+                    nodes.push(Node::default());
+                    child
+                });
                 nodes[node].inside.push(count);
             }
             nodes[node].ends.push(count);

@@ -3,14 +3,14 @@
 //! A tree is deep at most [`MAX_TREE_DEPTH`], because evaluating, comparing and freeing it recurse.
 //! What an expression takes out of the source unchanged is written in the source's order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 use go_compat::strconv::parse_float;
 use jmespath::ast::Ast;
-use jmespath::functions::{ArgumentType, CustomFunction, Signature};
+use jmespath::functions::{ArgumentType, CustomFunction, Function, Signature};
 use jmespath::{Context, JmespathError, Rcvar, Runtime, Variable};
 use serde_json::Number;
 
@@ -31,7 +31,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime
 });
 
-fn function(evaluate: fn(&Rcvar) -> Rcvar) -> Box<CustomFunction> {
+fn function(evaluate: fn(&Rcvar) -> Rcvar) -> Box<dyn Function> {
     let signature = Signature::new(vec![ArgumentType::Any], None);
     let call = move |arguments: &[Rcvar], _: &mut Context<'_>| Ok(evaluate(&arguments[0]));
     Box::new(CustomFunction::new(signature, Box::new(call)))
@@ -151,7 +151,7 @@ pub(crate) struct Document {
 
 impl Default for Document {
     fn default() -> Self {
-        let root = Rcvar::new(Variable::Object(std::collections::BTreeMap::new()));
+        let root = Rcvar::new(Variable::Object(BTreeMap::new()));
         Self { root, spans: HashMap::default() }
     }
 }
@@ -200,8 +200,8 @@ impl Document {
         text: &[u8],
         cursor: &mut Cursor<'_>,
         depth: usize,
-    ) -> Result<std::collections::BTreeMap<String, Rcvar>, Malformed> {
-        let mut pairs = std::collections::BTreeMap::new();
+    ) -> Result<BTreeMap<String, Rcvar>, Malformed> {
+        let mut pairs = BTreeMap::new();
         cursor.space();
         if cursor.next_is(b'}') {
             return Ok(pairs);

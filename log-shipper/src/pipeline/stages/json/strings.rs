@@ -89,7 +89,8 @@ fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
             b'\r' => out.extend_from_slice(br"\r"),
             b'\t' => out.extend_from_slice(br"\t"),
             0xE2 => {
-                out.extend_from_slice(&[br"\u202", &[text[index + 2] - 0xA8 + b'8'][..]].concat())
+                out.extend_from_slice(br"\u202");
+                out.push(text[index + 2] - 0xA8 + b'8');
             }
             _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
         }

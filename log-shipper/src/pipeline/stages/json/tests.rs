@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::pipeline::extracted::ValueRef;
 use crate::pipeline::stages::testing::{entry, extract, line, run, text};
@@ -14,8 +16,7 @@ fn stage(expressions: &[(&str, &str)]) -> JsonStage {
 fn values(stage: &mut JsonStage, json: impl AsRef<[u8]>, names: &[&str]) -> Vec<Option<String>> {
     let mut entry = entry(&[], json);
     run(stage, &mut entry);
-    let show =
-        |value: ValueRef<'_>| value.to_text().map_or("<null>".to_owned(), |text| text.into_owned());
+    let show = |value: ValueRef<'_>| value.to_text().map_or("<null>".to_owned(), Cow::into_owned);
     names.iter().map(|name| entry.extracted.get(name).map(show)).collect()
 }
 
@@ -147,7 +148,7 @@ fn json_inside_a_value_is_parsed_with_a_source() {
             extract(&mut entry, "outer", outer);
         }
         assert_eq!(run(&mut stage, &mut entry), Verdict::Pass);
-        entry.extracted.get("code").map(|value| value.to_text().map(|text| text.into_owned()))
+        entry.extracted.get("code").map(|value| value.to_text().map(Cow::into_owned))
     };
     assert_eq!(code(Some(text(r#"{"inner":{"code":7}}"#))), Some(Some("7".to_owned())));
     assert_eq!(code(Some(text("not json"))), None);
@@ -194,4 +195,28 @@ fn options_that_cannot_work_are_refused() {
         ..JsonOptions::default()
     });
     assert!(error.contains("empty source"), "{error}");
+}
+
+#[test]
+fn options_are_read_from_the_configuration() {
+    let build = |yaml: &str| {
+        let mut warnings = Vec::new();
+        let stage = JsonStage::from_node(&crate::config::yaml::parse(yaml).unwrap(), &mut warnings);
+        (stage, warnings)
+    };
+    let (stage, warnings) = build("{expressions: {a: , b: b.c, n: nope(b)}, drop_malformed: true}");
+    let stage = stage.unwrap();
+    assert!(stage.drop_malformed);
+    assert_eq!(stage.wanted.names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("nope is no JMESPath function"),
+        "{warnings:?}"
+    );
+
+    let error = build("{expressions: {a: 'b[', c: d}}").0.unwrap_err().to_string();
+    assert!(error.starts_with("line 1, column 19: json stage: expressions.a: "), "{error}");
+    let error = build("{expressions: {a: 5}}").0.unwrap_err().to_string();
+    assert!(error.contains("wrong type: the number 5"), "{error}");
+    let error = build("{}").0.unwrap_err().to_string();
+    assert!(error.starts_with("line 1, column 1: json stage: expressions: "), "{error}");
 }

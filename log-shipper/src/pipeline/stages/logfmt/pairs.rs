@@ -130,13 +130,12 @@ fn has_valid_escapes(value: &[u8]) -> bool {
     let mut at = 0;
     while let Some(byte) = value.get(at) {
         at += match (byte, value.get(at + 1)) {
-            (0..0x20, _) => return false,
             (b'\\', Some(b'"' | b'\\' | b'/' | b'\'' | b'b' | b'f' | b'n' | b'r' | b't')) => 2,
             (b'\\', Some(b'u')) => match value.get(at + 2..at + 6) {
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => 6,
                 _ => return false,
             },
-            (b'\\', _) => return false,
+            (0..0x20 | b'\\', _) => return false,
             _ => 1,
         };
     }

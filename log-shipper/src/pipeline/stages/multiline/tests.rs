@@ -201,9 +201,11 @@ fn a_block_that_grows_too_large_is_released_in_pieces() {
     }
     assert!(pieces.len() == 2 && pieces.iter().all(|piece| piece.line.len() <= MAX_BLOCK_BYTES));
     pieces.extend(job.flush(true));
-    let bytes: usize =
-        pieces.iter().map(|piece| piece.line.iter().filter(|byte| **byte == b'x').count()).sum();
-    assert_eq!(bytes, 9 << 20);
+    let whole: Vec<&[u8]> = pieces.iter().map(|piece| &piece.line[..]).collect();
+    let mut expected = b"#".to_vec();
+    expected.extend((0..9).flat_map(|_| [b"\n", &part[..]].concat()));
+    // Between two pieces the newline that would have joined them is gone.
+    assert_eq!(whole.join(&b'\n'), expected);
 }
 
 #[test]
@@ -254,4 +256,20 @@ fn options_that_cannot_work_are_refused() {
     assert!(refusal(None, 3).contains("must define `firstline` regular expression"));
     assert!(refusal(Some("("), 3).contains("firstline: could not compile regular expression"));
     assert!(refusal(Some("a"), -3).contains("max_lines: -3 is negative"));
+}
+
+#[test]
+fn options_are_read_from_the_configuration() {
+    let build = |yaml: &str| {
+        let node = crate::config::yaml::parse(yaml).unwrap();
+        MultilineStage::from_node(&node, &mut Vec::new())
+    };
+    let limits =
+        build("{firstline: '^a', max_wait_time: 1s, max_lines: '7'}").unwrap().blocks.limits();
+    assert_eq!((limits.wait, limits.lines), (Duration::from_secs(1), 7));
+    let limits = build("{firstline: '^a'}").unwrap().blocks.limits();
+    assert_eq!((limits.wait, limits.lines), (Duration::from_secs(3), 128));
+
+    let error = build("{firstline: a, max_wait_time: 3}").unwrap_err().to_string();
+    assert!(error.contains("max_wait_time: invalid duration \"3\""), "{error}");
 }

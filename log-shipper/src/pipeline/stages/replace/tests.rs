@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::pipeline::extracted::ValueRef;
 use crate::pipeline::stages::testing::{entry, extract, line, run, text};
@@ -18,7 +20,7 @@ fn replaced(expression: &str, replace: &str, text: &str) -> String {
 }
 
 fn value(entry: &Entry, name: &str) -> Option<String> {
-    entry.extracted.get(name).and_then(ValueRef::to_text).map(|text| text.into_owned())
+    entry.extracted.get(name).and_then(ValueRef::to_text).map(Cow::into_owned)
 }
 
 #[test]
@@ -171,4 +173,12 @@ fn options_that_cannot_work_are_refused() {
     assert!(refusal("", "x").contains("replace stage: expression: expression is required"));
     assert!(refusal("(", "x").contains("could not compile regular expression"));
     assert!(refusal("(x)", "{{ .Value ").contains("replace: the template does not parse"));
+}
+
+#[test]
+fn an_expression_without_groups_is_warned_about() {
+    let mut warnings = Vec::new();
+    let node = crate::config::yaml::parse("{expression: nothing, replace: x}").unwrap();
+    ReplaceStage::from_node(&node, &mut warnings).unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("has no group"), "{warnings:?}");
 }

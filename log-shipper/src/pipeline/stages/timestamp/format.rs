@@ -28,17 +28,17 @@ impl Format {
             "UnixMs" => Self::UnixOf(1_000_000),
             "UnixUs" => Self::UnixOf(1_000),
             "UnixNs" => Self::UnixOf(1),
-            _ => match Layout::named(format) {
-                Some(layout) => Self::Layout(layout, Zone::utc()),
-                None => {
-                    let layout = Layout::new(format);
-                    if layout.has_year() {
-                        Self::Layout(layout, zone.clone())
-                    } else {
-                        Self::Yearless(layout, zone.clone())
-                    }
+            _ => {
+                if let Some(layout) = Layout::named(format) {
+                    return Self::Layout(layout, Zone::utc());
                 }
-            },
+                let layout = Layout::new(format);
+                if layout.has_year() {
+                    Self::Layout(layout, zone.clone())
+                } else {
+                    Self::Yearless(layout, zone.clone())
+                }
+            }
         }
     }
 

@@ -244,3 +244,19 @@ fn options_that_cannot_work_are_refused() {
     let error = refusal(|options| options.action_on_failure = Some("drop".to_owned()));
     assert!(error.contains("invalid action on failure \"drop\"; accepted: skip, fudge"), "{error}");
 }
+
+#[test]
+fn options_are_read_from_the_configuration() {
+    let build = |yaml: &str| {
+        let node = crate::config::yaml::parse(yaml).unwrap();
+        TimestampStage::from_node(&node, &mut Vec::new())
+    };
+    let stage = build(
+        "{source: t, format: Unix, fallback_formats: [RFC3339, '15:04'], location: Europe/Berlin, action_on_failure: skip}",
+    );
+    let stage = stage.unwrap();
+    assert_eq!((stage.formats.len(), stage.streams.is_none()), (3, true));
+
+    let error = build("{source: t, format: '15:04', location: Mars/Base}").unwrap_err().to_string();
+    assert!(error.starts_with("line 1, column 40: timestamp stage: location: "), "{error}");
+}

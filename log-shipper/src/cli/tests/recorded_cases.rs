@@ -1,0 +1,120 @@
+//! What Promtail's `-check-syntax` said about every recorded configuration.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::flags;
+use crate::config::yaml::{self, Kind, Node};
+use crate::config::{self, Config, ConfigError};
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/promtail");
+
+fn texts(node: Option<&Node>) -> Vec<String> {
+    match node.map(|node| &node.kind) {
+        Some(Kind::Sequence(items)) => {
+            items.iter().filter_map(Node::raw_text).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn environment(case: &Node) -> BTreeMap<String, String> {
+    match case.get("env").map(|node| &node.kind) {
+        Some(Kind::Mapping(pairs)) => pairs
+            .iter()
+            .map(|(name, value)| {
+                let text = |node: &Node| node.raw_text().unwrap_or_default().to_owned();
+                (text(name), text(value))
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// As the runner of the cases replaces them.
+fn fill(text: &str) -> String {
+    [
+        ("${INPUT_DIR}", "/input"),
+        ("${POSITIONS}", "/positions.yaml"),
+        ("${PUSH_URL}", "http://127.0.0.1:3100/loki/api/v1/push"),
+        ("${HTTP_PORT}", "9080"),
+        ("${KUBE_URL}", "http://127.0.0.1:8001"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+}
+
+fn load(folder: &Path) -> Result<Config, ConfigError> {
+    let case = yaml::parse(&fs::read_to_string(folder.join("case.yaml")).unwrap()).unwrap();
+    let text = fill(&fs::read_to_string(folder.join("config.yaml")).unwrap());
+    let arguments: Vec<String> = texts(case.get("args")).iter().map(|text| fill(text)).collect();
+    let flags = flags(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let environment = environment(&case);
+    let lookup = |name: &str| environment.get(name).cloned();
+    let mut config = config::parse(
+        Path::new("promtail.yaml"),
+        &text,
+        flags.expand_env().then_some(&lookup as config::expand_env::Lookup<'_>),
+    )?;
+    flags.apply(&mut config);
+    Ok(config)
+}
+
+#[test]
+fn every_recorded_configuration_is_loaded_or_refused_as_promtail_did() {
+    let mut checked = 0;
+    for entry in fs::read_dir(CASES).unwrap() {
+        let folder = entry.unwrap().path();
+        // one case is about a file that is not there
+        if !folder.join("config.yaml").try_exists().unwrap() {
+            continue;
+        }
+        let expected = fs::read_to_string(folder.join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        let accepted = expected["check_syntax"]["accepted"]
+            .as_bool()
+            .unwrap_or_else(|| expected["accepted"].as_bool().unwrap());
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let loaded = load(&folder);
+        assert_eq!(loaded.is_ok(), accepted, "{name}: {loaded:?}");
+        if let Err(error) = &loaded {
+            assert!(error.to_string().starts_with("promtail.yaml:"), "{name}: {error}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 140, "only {checked} cases were found");
+}
+
+#[test]
+fn what_promtail_refuses_at_start_and_is_no_stage_is_refused_by_validation() {
+    for (case, problem) in [
+        ("refuse-no-clients", "failed to create client manager: at least one client config"),
+        ("refuse-job-without-source", "no valid target scrape config defined for \"x\""),
+    ] {
+        let error = load(&Path::new(CASES).join(case)).unwrap().validate_for_start().unwrap_err();
+        assert!(error.to_string().starts_with(problem), "{case}: {error}");
+    }
+    for case in ["client-command-line", "client-two", "stdin-pipeline", "kube-pods", "file-sd"] {
+        load(&Path::new(CASES).join(case)).unwrap().validate_for_start().unwrap();
+    }
+}
+
+#[test]
+fn refusals_name_line_and_what_is_accepted() {
+    for (case, line, part) in [
+        ("refuse-bad-duration", 17, "expected numbers with units, such as 1h30m or 1.5s"),
+        ("refuse-bad-size", 17, "use one of B, KB, MB, GB, TB, PB, EB"),
+        ("refuse-duplicate-job-names", 26, "the first on line 20"),
+        ("refuse-expand-missing-brace", 24, "missing closing brace"),
+        ("refuse-relabel-action", 28, "accepted are replace, keep, drop, keepequal"),
+        ("refuse-relabel-regex", 28, "relabel regex: "),
+        ("refuse-static-label-name", 25, "letters, digits and `_` are accepted"),
+        ("refuse-unknown-client-key", 17, "did you mean batchwait?; accepted: name, url"),
+        ("refuse-unknown-top-key", 28, "did you mean scrape_configs?; accepted: global"),
+    ] {
+        let error = load(&Path::new(CASES).join(case)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("promtail.yaml:{line}:")), "{case}: {error}");
+        assert!(error.contains(part), "{case}: {error}");
+    }
+}
