@@ -44,7 +44,7 @@ const USAGE: u8 = 2;
 #[command(
     name = "log-shipper",
     args_override_self = true,
-    before_help = "log-shipper: ships log lines to Loki, in place of Promtail.",
+    about = "log-shipper: ships log lines to Loki, in place of Promtail.",
     after_help = "Every flag may have one dash or two, and its value behind `=` or a space; a switch \
                   takes a value only behind `=`. A flag beats the configuration file. Durations are \
                   written like 300ms or 1h30m."

@@ -103,10 +103,22 @@ impl Metrics {
     pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
         let at = registry;
         at.register("promtail_read_bytes_total", "Number of bytes read", self.read_bytes.clone())?;
-        at.register("promtail_file_bytes_total", "Size of the file in bytes", self.file_bytes.clone())?;
+        at.register(
+            "promtail_file_bytes_total",
+            "Size of the file in bytes",
+            self.file_bytes.clone(),
+        )?;
         at.register("promtail_read_lines_total", "Number of lines read", self.read_lines.clone())?;
-        at.register("promtail_files_active_total", "Number of open files", self.files_active.clone())?;
-        at.register("promtail_targets_active_total", "Number of targets", self.targets_active.clone())?;
+        at.register(
+            "promtail_files_active_total",
+            "Number of open files",
+            self.files_active.clone(),
+        )?;
+        at.register(
+            "promtail_targets_active_total",
+            "Number of targets",
+            self.targets_active.clone(),
+        )?;
         at.register(
             "promtail_targets_failed_total",
             "Discovered targets that were left out, by reason",
@@ -132,7 +144,11 @@ impl Metrics {
             "Compressed bytes that Loki accepted",
             self.sent_bytes.clone(),
         )?;
-        at.register("promtail_sent_entries_total", "Entries that Loki accepted", self.sent_entries.clone())?;
+        at.register(
+            "promtail_sent_entries_total",
+            "Entries that Loki accepted",
+            self.sent_entries.clone(),
+        )?;
         at.register(
             "promtail_dropped_bytes_total",
             "Bytes of lines given up for good, by reason",

@@ -17,7 +17,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         _ => bail!("`generate` takes only --check"),
     };
     run_command(cargo().args(["build", "--package", "log-shipper", "--locked"]))?;
-    for (path, text) in [(root().join("docs/reference/log-shipper-flags.md"), flags()?)] {
+    {
+        let (path, text) = (root().join("docs/reference/log-shipper-flags.md"), flags()?);
         write_or_check(&path, &text, check)?;
     }
     Ok(())

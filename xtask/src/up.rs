@@ -3,6 +3,7 @@
 //! An example inference service writes JSON log lines, log-shipper tails them, and a receiver that
 //! speaks Loki's API takes them and answers queries.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -194,9 +195,9 @@ fn lines_of(answer: &str) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
     let mut shown = String::new();
     for stream in answer["data"]["result"].as_array()? {
-        shown.push_str(&format!("  {}\n", stream["stream"]));
+        let _ = writeln!(shown, "  {}", stream["stream"]);
         for value in stream["values"].as_array()? {
-            shown.push_str(&format!("    {}\n", value[1].as_str()?));
+            let _ = writeln!(shown, "    {}", value[1].as_str()?);
         }
     }
     (!shown.is_empty()).then_some(shown)

@@ -110,8 +110,8 @@ impl Time {
 
     /// Nanoseconds since 1970, UTC; `None` outside of the years 1677 to 2262.
     pub fn unix_ns(&self) -> Option<i64> {
-        let nanoseconds = i128::from(self.seconds) * i128::from(NANOS_PER_SECOND)
-            + i128::from(self.nanoseconds);
+        let nanoseconds =
+            i128::from(self.seconds) * i128::from(NANOS_PER_SECOND) + i128::from(self.nanoseconds);
         i64::try_from(nanoseconds).ok()
     }
 

@@ -131,7 +131,7 @@ impl Writer {
     /// Begins a family, or goes on with one of the same name and type. The help text of the first
     /// one counts. A family whose type differs is left out, and so is one whose name is none.
     ///
-    /// OpenMetrics names counters without their `_total`; a counter that has no such suffix is
+    /// `OpenMetrics` names counters without their `_total`; a counter that has no such suffix is
     /// written as `unknown` there, because any other line would be refused.
     pub fn family(&mut self, name: &str, kind: MetricType, help: &str) {
         self.current = None;
@@ -183,7 +183,7 @@ impl Writer {
         self.write_sample("_count", labels, None, Number::Integer(count));
     }
 
-    /// `le` and `quantile`: OpenMetrics wants them to look like floats, so that they are the same
+    /// `le` and `quantile`: `OpenMetrics` wants them to look like floats, so that they are the same
     /// label values whoever writes them.
     fn label_number(&self, number: f64) -> String {
         let mut text = Number::Float(number).to_string();
@@ -235,9 +235,8 @@ impl Writer {
                     _ => kind = MetricType::Untyped,
                 }
             }
-            if !family.help.is_empty() {
-                let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
-            }
+            // An empty help text has its line too, as Go's client writes it.
+            let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
             let _ = writeln!(page, "# TYPE {shown} {}", kind.as_str(self.format));
             page.push_str(&family.samples);
         }

@@ -144,15 +144,12 @@ mod tests {
         ) {
             let (mut set, mut model) = (LabelSet::new(), BTreeMap::new());
             for (name, value) in steps {
-                match value {
-                    Some(value) => {
-                        set.set(&name, &value);
-                        model.insert(name.clone(), value);
-                    }
-                    None => {
-                        let removed = set.remove(&name).map(|value| value.to_string());
-                        prop_assert_eq!(removed, model.remove(&name));
-                    }
+                if let Some(value) = value {
+                    set.set(&name, &value);
+                    model.insert(name.clone(), value);
+                } else {
+                    let removed = set.remove(&name).map(|value| value.to_string());
+                    prop_assert_eq!(removed, model.remove(&name));
                 }
                 prop_assert_eq!(set.get(&name), model.get(&name).map(String::as_str));
                 prop_assert_eq!(set.get_key(&name).is_some(), model.contains_key(&name));

@@ -285,7 +285,7 @@ mod tests {
     fn escapes_are_read_in_all_quotes() {
         for (text, expected) in [
             (r#""a\\" rest"#, r"a\"),
-            (r#"'a\\\'b' rest"#, r"a\'b"),
+            (r"'a\\\'b' rest", r"a\'b"),
             ("'\\x41\\u00e4\"' rest", "Aä\""),
             ("`a\\` rest", "a\\"),
             ("`\n` rest", "\n"),

@@ -142,7 +142,8 @@ impl Accumulator {
         let size = line.len() + pairs.sum::<usize>();
         let open = &mut self.tenants[tenant];
         let max_streams = self.shape.max_streams;
-        if max_streams > 0 && open.streams.len() >= max_streams && !open.streams.has(&entry.labels) {
+        if max_streams > 0 && open.streams.len() >= max_streams && !open.streams.has(&entry.labels)
+        {
             incident(Incident::StreamLimited, &open.tenant, line.len());
             return None;
         }
@@ -265,7 +266,11 @@ mod tests {
     }
 
     fn entry(line: &str, begin: u64) -> Entry {
-        Entry { line: line.as_bytes().to_vec(), origin: Origin { file: 1, begin }, ..Entry::default() }
+        Entry {
+            line: line.as_bytes().to_vec(),
+            origin: Origin { file: 1, begin },
+            ..Entry::default()
+        }
     }
 
     struct Fixture {
@@ -368,7 +373,10 @@ mod tests {
         fixture.add(&entry("ééééé", 0));
         let batch = fixture.accumulator.take_due(None).remove(0);
         let request = snap::raw::Decoder::new().decompress_vec(&batch.body).unwrap();
-        assert!(request.ends_with("éé\u{00c3}".as_bytes().get(..4).unwrap()) || request.ends_with(b"\xc3"));
+        assert!(
+            request.ends_with("éé\u{00c3}".as_bytes().get(..4).unwrap())
+                || request.ends_with(b"\xc3")
+        );
         assert_eq!(fixture.incidents, [(Incident::LineCut, String::new(), 5)]);
     }
 

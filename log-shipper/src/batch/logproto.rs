@@ -22,15 +22,15 @@ const FIELD_2_VARINT: u8 = 0x10;
 
 fn varint_length(value: u64) -> usize {
     // 7 bits a byte, at least one
-    ((63 - (value | 1).leading_zeros()) / 7 + 1) as usize
+    ((value | 1).ilog2() / 7 + 1) as usize
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value & 0x7F) as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -49,7 +49,12 @@ pub fn pair_size(name: &str, value: &str) -> usize {
 }
 
 /// Appends one entry to a stream's list of entries.
-pub fn put_entry(out: &mut Vec<u8>, timestamp_ns: i64, line: &[u8], metadata: &[(Arc<str>, String)]) {
+pub fn put_entry(
+    out: &mut Vec<u8>,
+    timestamp_ns: i64,
+    line: &[u8],
+    metadata: &[(Arc<str>, String)],
+) {
     // Euclidean: nanos are never negative, also before 1970.
     let seconds = timestamp_ns.div_euclid(NANOS_PER_SECOND).cast_unsigned();
     let nanos = timestamp_ns.rem_euclid(NANOS_PER_SECOND).cast_unsigned();
@@ -113,7 +118,12 @@ mod tests {
     #[test]
     fn a_request_has_the_published_bytes() {
         let mut entries = Vec::new();
-        put_entry(&mut entries, 1_500_000_000_000_000_007, b"hi", &[(Arc::from("t"), "x".to_owned())]);
+        put_entry(
+            &mut entries,
+            1_500_000_000_000_000_007,
+            b"hi",
+            &[(Arc::from("t"), "x".to_owned())],
+        );
         let mut request = Vec::new();
         put_stream(&mut request, r#"{a="b"}"#, &entries);
         let expected = [

@@ -44,7 +44,7 @@ impl Stream {
 #[derive(Debug)]
 pub struct Streams {
     external_labels: Arc<LabelSet>,
-    streams: Vec<Stream>,
+    all: Vec<Stream>,
     /// Hash of base and edits to the index of the stream.
     by_edits: HashMap<u64, usize, FixedState>,
     /// Two targets may have equal labels, and edits any order: the text decides.
@@ -59,7 +59,7 @@ impl Streams {
     pub fn new(external_labels: Arc<LabelSet>) -> Self {
         Self {
             external_labels,
-            streams: Vec::new(),
+            all: Vec::new(),
             by_edits: HashMap::default(),
             by_text: HashMap::default(),
             hasher: RandomState::default(),
@@ -70,7 +70,7 @@ impl Streams {
     /// Adds an entry with this line to its stream.
     pub fn add(&mut self, entry: &Entry, line: &[u8]) {
         let index = self.find(&entry.labels);
-        let stream = &mut self.streams[index];
+        let stream = &mut self.all[index];
         if !stream.in_batch {
             stream.in_batch = true;
             self.used.push(index);
@@ -81,7 +81,7 @@ impl Streams {
     /// Whether the open batch has the stream of these labels already.
     pub fn has(&mut self, labels: &Labels) -> bool {
         let index = self.find(labels);
-        self.streams[index].in_batch
+        self.all[index].in_batch
     }
 
     /// How many streams the open batch has.
@@ -98,20 +98,20 @@ impl Streams {
     /// next batch begins.
     pub fn take_request(&mut self, request: &mut Vec<u8>) {
         let size = self.used.iter().map(|index| {
-            let stream = &self.streams[*index];
+            let stream = &self.all[*index];
             stream.labels.len() + stream.entries.len() + 24
         });
         request.clear();
         request.reserve(size.sum());
         for index in self.used.drain(..) {
-            let stream = &mut self.streams[index];
+            let stream = &mut self.all[index];
             logproto::put_stream(request, &stream.labels, &stream.entries);
             stream.entries.clear();
             stream.entries.shrink_to(KEPT_BYTES);
             stream.in_batch = false;
         }
-        if self.streams.len() > KEPT_STREAMS {
-            self.streams.clear();
+        if self.all.len() > KEPT_STREAMS {
+            self.all.clear();
             self.by_edits.clear();
             self.by_text.clear();
         }
@@ -123,7 +123,7 @@ impl Streams {
         labels.edits().hash(&mut state);
         let key = state.finish();
         match self.by_edits.get(&key) {
-            Some(index) if self.streams[*index].is_of(labels) => *index,
+            Some(index) if self.all[*index].is_of(labels) => *index,
             _ => self.find_by_text(key, labels),
         }
     }
@@ -136,13 +136,13 @@ impl Streams {
         let text = set.to_string();
         if let Some(index) = self.by_text.get(&text) {
             self.by_edits.insert(key, *index);
-            let stream = &mut self.streams[*index];
+            let stream = &mut self.all[*index];
             stream.base = Arc::clone(labels.base());
             stream.edits = labels.edits().to_vec();
             return *index;
         }
-        let index = self.streams.len();
-        self.streams.push(Stream {
+        let index = self.all.len();
+        self.all.push(Stream {
             base: Arc::clone(labels.base()),
             edits: labels.edits().to_vec(),
             labels: text.clone(),

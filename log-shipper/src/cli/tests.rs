@@ -150,6 +150,7 @@ fn help_is_asked_for_and_still_ends_with_two() {
         let (text, code) = done(&[flag]);
         assert_eq!(code, 2);
         assert!(text.starts_with("log-shipper: ships log lines"), "{text}");
+        assert!(!text.contains("The flags that were given"), "{text}");
         assert!(text.contains("--config.file <PATH>"), "{text}");
         assert!(text.contains("--dry-run[=<BOOL>]"), "{text}");
     }

@@ -133,7 +133,10 @@ mod tests {
         fs::write(&json, r#"[{"targets":["h1"],"labels":{"job":"a"}}]"#).unwrap();
         fs::write(&yml, "- targets: [h2]\n  labels: {job: b}\n- labels: {job: c}\n").unwrap();
         let pattern = |name: &str| format!("{}/{name}", dir.path().display());
-        let mut files = FileTargets { patterns: vec![pattern("*.json"), pattern("*.yml")], ..FileTargets::default() };
+        let mut files = FileTargets {
+            patterns: vec![pattern("*.json"), pattern("*.yml")],
+            ..FileTargets::default()
+        };
         let jobs = |groups: &[Group]| -> Vec<String> {
             groups.iter().map(|group| group.labels.get("job").unwrap().to_owned()).collect()
         };

@@ -401,7 +401,8 @@ mod tests {
         }
         let root = root.path().to_str().unwrap();
         let found = Glob::new(&format!("{root}/**/*.log")).unwrap().find();
-        let names: Vec<_> = found.files.iter().map(|path| path.strip_prefix(root).unwrap()).collect();
+        let names: Vec<_> =
+            found.files.iter().map(|path| path.strip_prefix(root).unwrap()).collect();
         assert_eq!(names, ["[x].log", "a/0.log", "b/c/1.log"].map(Path::new));
         assert!(found.directories.contains(Path::new(&format!("{root}/b/c"))));
 
@@ -410,6 +411,9 @@ mod tests {
 
         let later = Glob::new(&format!("{root}/new/*.log")).unwrap().find();
         assert!(later.files.is_empty());
-        assert!(later.directories.contains(Path::new(root)), "its parent is watched until it exists");
+        assert!(
+            later.directories.contains(Path::new(root)),
+            "its parent is watched until it exists"
+        );
     }
 }

@@ -44,7 +44,9 @@ pub struct Target {
 impl Target {
     /// Whether both read the same files with the same labels.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.labels == other.labels && self.pattern == other.pattern && self.exclude == other.exclude
+        self.labels == other.labels
+            && self.pattern == other.pattern
+            && self.exclude == other.exclude
     }
 
     /// Whether a path is one of the target's files.
@@ -171,7 +173,8 @@ mod tests {
 
     #[test]
     fn hidden_labels_choose_files_and_are_not_sent() {
-        let groups = [group(&[("job", "app"), ("empty", ""), ("__path__", "/l/*.log"), ("__x", "y")])];
+        let groups =
+            [group(&[("job", "app"), ("empty", ""), ("__path__", "/l/*.log"), ("__x", "y")])];
         let resolved = resolve(&groups, &[], "node");
         let target = &resolved.targets[0];
         assert_eq!(target.labels.to_string(), r#"{job="app"}"#);

@@ -111,7 +111,10 @@ impl Extracted {
 
     /// All names and values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, ValueRef<'_>)> {
-        let own = self.values.iter().filter_map(|(name, value)| Some((&**name, value.as_ref()?.as_ref())));
+        let own = self
+            .values
+            .iter()
+            .filter_map(|(name, value)| Some((&**name, value.as_ref()?.as_ref())));
         let labels = self
             .labels
             .iter()

@@ -1,7 +1,7 @@
 //! The labels of one entry: the target's set, shared by all its lines, and the few edits that
 //! stages made.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use prometheus_model::label_set::LabelSet;
@@ -78,7 +78,8 @@ impl Labels {
 
     /// All labels, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let edited = self.edits.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)));
+        let edited =
+            self.edits.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)));
         let untouched = self
             .base
             .iter()
@@ -110,10 +111,6 @@ impl Labels {
     /// equal keys; stages that keep state per stream use it, as Promtail uses its fingerprint.
     pub fn stream_key(&self, hasher: &impl BuildHasher) -> u64 {
         // A sum does not depend on the order.
-        self.iter().fold(0_u64, |sum, label| {
-            let mut state = hasher.build_hasher();
-            label.hash(&mut state);
-            sum.wrapping_add(state.finish())
-        })
+        self.iter().fold(0_u64, |sum, label| sum.wrapping_add(hasher.hash_one(label)))
     }
 }

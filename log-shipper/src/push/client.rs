@@ -66,7 +66,8 @@ impl Client {
             attempts += 1;
             let started = tokio::time::Instant::now();
             let result = self.endpoint.push(&batch, body.clone()).await;
-            let status = result.as_ref().err().map_or_else(|| "204".to_owned(), PushError::status_code);
+            let status =
+                result.as_ref().err().map_or_else(|| "204".to_owned(), PushError::status_code);
             self.metrics.request_duration(&status, started.elapsed());
             let error = match result {
                 Ok(()) => {
@@ -101,8 +102,11 @@ impl Client {
 
     /// Its lines will not arrive: counted, and saved as done so that the files go on.
     fn give_up(&self, batch: &Batch, error: &PushError) {
-        let reason =
-            if error.is_rate_limited() { DropReason::RateLimited } else { DropReason::IngesterError };
+        let reason = if error.is_rate_limited() {
+            DropReason::RateLimited
+        } else {
+            DropReason::IngesterError
+        };
         self.metrics.dropped(&batch.tenant, reason, batch.entries, batch.bytes);
         tracing::error!(
             error = %ErrorChain(error),

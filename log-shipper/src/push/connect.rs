@@ -96,7 +96,10 @@ pub fn endpoint(config: &Client) -> Result<Endpoint, ConnectError> {
 }
 
 fn http(config: &Client, name: &str) -> Result<reqwest::Client, ConnectError> {
-    let failed = |cause: reqwest::Error| ConnectError::Http { client: name.to_owned(), cause: cause.without_url() };
+    let failed = |cause: reqwest::Error| ConnectError::Http {
+        client: name.to_owned(),
+        cause: cause.without_url(),
+    };
     let tls = &config.http.tls_config;
     let mut builder = reqwest::Client::builder()
         .timeout(config.timeout.as_duration())
@@ -144,7 +147,8 @@ fn inline_or_file(
     if path.is_empty() {
         return Ok(None);
     }
-    let error = |cause| ConnectError::File { client: client.to_owned(), key, path: path.to_owned(), cause };
+    let error =
+        |cause| ConnectError::File { client: client.to_owned(), key, path: path.to_owned(), cause };
     fs::read(path).map(Some).map_err(error)
 }
 
@@ -152,21 +156,27 @@ fn authorization(http: &HttpClient, client: &str) -> Result<Authorization, Conne
     let credential = |key, inline: &str, file: &str| credential(client, key, inline, file);
     if let Some(basic) = &http.basic_auth {
         return Ok(Authorization::Basic {
-            username: credential("basic_auth.username_file", &basic.username, &basic.username_file)?,
-            password: credential("basic_auth.password_file", basic.password.expose(), &basic.password_file)?,
+            username: credential(
+                "basic_auth.username_file",
+                &basic.username,
+                &basic.username_file,
+            )?,
+            password: credential(
+                "basic_auth.password_file",
+                basic.password.expose(),
+                &basic.password_file,
+            )?,
         });
     }
-    let (scheme, found) = match &http.authorization {
-        Some(own) => {
-            let key = "authorization.credentials_file";
-            (own.scheme.clone(), credential(key, own.credentials.expose(), &own.credentials_file)?)
-        }
-        None => {
-            let (inline, file) = (http.bearer_token.expose(), &http.bearer_token_file);
-            ("Bearer".to_owned(), credential("bearer_token_file", inline, file)?)
-        }
+    let (scheme, found) = if let Some(own) = &http.authorization {
+        let key = "authorization.credentials_file";
+        (own.scheme.clone(), credential(key, own.credentials.expose(), &own.credentials_file)?)
+    } else {
+        let (inline, file) = (http.bearer_token.expose(), &http.bearer_token_file);
+        ("Bearer".to_owned(), credential("bearer_token_file", inline, file)?)
     };
-    Ok(found.map_or(Authorization::None, |credentials| Authorization::Token { scheme, credentials }))
+    Ok(found
+        .map_or(Authorization::None, |credentials| Authorization::Token { scheme, credentials }))
 }
 
 fn credential(

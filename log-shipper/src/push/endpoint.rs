@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::secret::{Secret, SecretFile};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 
 use super::verdict::PushError;
 use crate::batch::accumulator::Batch;
@@ -155,12 +157,11 @@ fn host_of(url: &reqwest::Url) -> String {
 /// Seconds, or a date; at most five minutes.
 fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default()
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }

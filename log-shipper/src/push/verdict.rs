@@ -85,7 +85,12 @@ mod tests {
 
     fn refused(status: u16, retry_after: Option<Duration>) -> PushError {
         let status = StatusCode::from_u16(status).unwrap();
-        PushError::Refused { host: "loki:3100".to_owned(), status, reason: String::new(), retry_after }
+        PushError::Refused {
+            host: "loki:3100".to_owned(),
+            status,
+            reason: String::new(),
+            retry_after,
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The process: flags, configuration, log, server, reload, exit code.
 
+#![allow(clippy::result_large_err, reason = "errors of a start are made once")]
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -114,7 +116,8 @@ fn check_syntax(config: &Config) -> ExitCode {
             }
         }
         Err(error) => {
-            let _ = writeln!(out, "warning: it would be refused at the start: {}", ErrorChain(&error));
+            let _ =
+                writeln!(out, "warning: it would be refused at the start: {}", ErrorChain(&error));
         }
     }
     ExitCode::SUCCESS
@@ -122,10 +125,13 @@ fn check_syntax(config: &Config) -> ExitCode {
 
 fn start_log(flags: &Flags, config: &Config) -> LogControl {
     let format = config.server.log_format.unwrap_or(json_log::Format::Logfmt);
-    let builder = json_log::builder("log-shipper").format(format).level(config.server.log_level.clone());
+    let builder =
+        json_log::builder("log-shipper").format(format).level(config.server.log_level.clone());
     // Standard output belongs to the entries of a dry run.
     let builder = if flags.dry_run() { builder.writer(io::stderr()) } else { builder };
-    builder.init().unwrap_or_else(|_| json_log::init("log-shipper", format, config.server.log_level.clone()))
+    builder
+        .init()
+        .unwrap_or_else(|_| json_log::init("log-shipper", format, config.server.log_level.clone()))
 }
 
 fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError> {
@@ -133,7 +139,8 @@ fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError
     let stage_metrics = StageMetrics::new();
     let plan = Plan::new(&config, &process.metrics, &stage_metrics)?;
     let positions = load_positions(&config)?;
-    let daemon = Daemon { flags: flags.clone(), process, stage_metrics, custom: CustomSlot::default(), log };
+    let daemon =
+        Daemon { flags: flags.clone(), process, stage_metrics, custom: CustomSlot::default(), log };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -179,19 +186,24 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn serve(self, config: Config, plan: Plan, positions: Positions) -> Result<(), DaemonError> {
+    async fn serve(
+        self,
+        config: Config,
+        plan: Plan,
+        positions: Positions,
+    ) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal()?;
         let hangups = Reloads::on_hangup()?;
         let (requests, mut reloads) = mpsc::channel(RELOADS_WAITING);
         let readiness = Readiness::default();
         let server_stop = CancellationToken::new();
-        let server = match self.server(&config, requests, readiness.clone()).await? {
-            Some((listener, router)) => {
-                Some(tokio::spawn(ops_server::serve(listener, router, server_stop.clone())))
-            }
-            None => None,
-        };
-        let result = self.run_configurations(config, plan, positions, stop, &hangups, &mut reloads, &readiness).await;
+        let server =
+            self.server(&config, requests, readiness.clone()).await?.map(|(listener, router)| {
+                tokio::spawn(ops_server::serve(listener, router, server_stop.clone()))
+            });
+        let result = self
+            .run_configurations(config, plan, positions, stop, &hangups, &mut reloads, &readiness)
+            .await;
         server_stop.cancel();
         if let Some(server) = server {
             // Its requests have had their time.
@@ -201,7 +213,10 @@ impl Daemon {
     }
 
     /// Runs one configuration after another, until the stop.
-    #[expect(clippy::too_many_arguments, reason = "the ways in which the outside talks to the loop")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the ways in which the outside talks to the loop"
+    )]
     async fn run_configurations(
         &self,
         mut config: Config,
@@ -244,7 +259,10 @@ impl Daemon {
                     }
                     Err(why) => {
                         self.process.metrics.reload_fail.inc();
-                        tracing::error!(error = why, "configuration was not reloaded, keeping the last one");
+                        tracing::error!(
+                            error = why,
+                            "configuration was not reloaded, keeping the last one"
+                        );
                         if let Some(answer) = answer {
                             let _ = answer.send(Err(why));
                         }
@@ -319,7 +337,11 @@ impl Daemon {
         if !prefix.is_empty() {
             router = axum::Router::new().nest(&prefix, router);
         }
-        let host = if server.http_listen_address.is_empty() { "[::]" } else { &server.http_listen_address };
+        let host = if server.http_listen_address.is_empty() {
+            "[::]"
+        } else {
+            &server.http_listen_address
+        };
         let address = format!("{host}:{}", server.http_listen_port);
         let listener = TcpListener::bind(&address)
             .await

@@ -1,6 +1,8 @@
 //! From a configuration to everything that a start needs, without starting anything: what can be
 //! refused is refused here, so that a reload that fails changes nothing.
 
+#![allow(clippy::result_large_err, reason = "errors of a start are made once")]
+
 use std::sync::{Arc, Mutex};
 
 use prometheus_model::label_set::LabelSet;
@@ -94,7 +96,11 @@ impl Plan {
     ///
     /// # Errors
     /// The first thing that cannot work, with its place.
-    pub fn new(config: &Config, metrics: &Metrics, stage_metrics: &StageMetrics) -> Result<Self, PlanError> {
+    pub fn new(
+        config: &Config,
+        metrics: &Metrics,
+        stage_metrics: &StageMetrics,
+    ) -> Result<Self, PlanError> {
         config.validate_for_start()?;
         let custom_metrics = CustomMetrics::new();
         let mut warnings = config.warnings().to_vec();
@@ -121,7 +127,11 @@ impl Plan {
 }
 
 impl Job {
-    fn new(config: &ScrapeConfig, stdin: bool, context: &mut BuildContext) -> Result<Self, PlanError> {
+    fn new(
+        config: &ScrapeConfig,
+        stdin: bool,
+        context: &mut BuildContext,
+    ) -> Result<Self, PlanError> {
         let name = config.job_name.clone();
         if !config.kubernetes_sd_configs.is_empty() && !stdin {
             return Err(PlanError::Unsupported { job: name, key: "kubernetes_sd_configs" });
@@ -178,7 +188,11 @@ fn format(compression: Compression) -> Format {
     }
 }
 
-fn client(config: &ClientConfig, is_only_one: bool, metrics: &Metrics) -> Result<Client, ConnectError> {
+fn client(
+    config: &ClientConfig,
+    is_only_one: bool,
+    metrics: &Metrics,
+) -> Result<Client, ConnectError> {
     let endpoint = connect::endpoint(config)?;
     let retries = config.backoff_config.max_retries;
     // With one client, waiting for Loki holds nobody up and loses nothing.

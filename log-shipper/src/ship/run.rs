@@ -63,6 +63,7 @@ pub struct Process {
 ///
 /// # Errors
 /// A part that failed; the others have been stopped.
+#[expect(clippy::too_many_lines, reason = "the parts in the order of the data, each started once")]
 pub async fn run(
     process: &Process,
     config: &Config,
@@ -89,7 +90,11 @@ pub async fn run(
             let (queue, batches) = mpsc::channel::<Batch>(QUEUED_BATCHES * workers);
             for sinks in &mut queues {
                 let accumulator = Accumulator::new(shape.clone(), Arc::clone(&process.numbers));
-                sinks.push(Box::new(ClientSink::new(accumulator, queue.clone(), client.metrics.clone())));
+                sinks.push(Box::new(ClientSink::new(
+                    accumulator,
+                    queue.clone(),
+                    client.metrics.clone(),
+                )));
             }
             let deadline = deadline.clone();
             supervisor.run_once(format!("client {index}"), async move {
@@ -110,13 +115,19 @@ pub async fn run(
         let shipper = shipper(&jobs, sinks);
         let labels = Arc::new(stdin_labels(&jobs));
         let limit = crate::tail::line_reader::DEFAULT_LINE_LIMIT;
-        supervisor.run_thread("stdin", move |_| stdin::ship_all(io::stdin().lock(), &labels, limit, shipper));
+        supervisor.run_thread("stdin", move |_| {
+            stdin::ship_all(io::stdin().lock(), &labels, limit, shipper)
+        });
     } else {
         let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
         for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
             let options = jobs.iter().map(|job| job.reader.clone()).collect();
-            let worker =
-                Worker::new(Arc::clone(mailbox), shipper(&jobs, sinks), options, process.metrics.clone());
+            let worker = Worker::new(
+                Arc::clone(mailbox),
+                shipper(&jobs, sinks),
+                options,
+                process.metrics.clone(),
+            );
             supervisor.run_thread(format!("worker {index}"), move |_| {
                 worker.run();
                 Ok::<(), io::Error>(())
@@ -241,7 +252,8 @@ async fn save(table: &Arc<PositionTable>, metrics: &Metrics) {
 
 fn report(metrics: &Metrics, resolved: &[crate::discovery::target::Resolved]) {
     for reason in Rejection::ALL {
-        let count = resolved.iter().flat_map(|job| &job.rejected).filter(|(_, why)| *why == reason).count();
+        let count =
+            resolved.iter().flat_map(|job| &job.rejected).filter(|(_, why)| *why == reason).count();
         metrics.targets_failed.get(&[reason.as_str()]).inc_by(count as u64);
     }
     for error in resolved.iter().flat_map(|job| &job.errors) {
@@ -258,7 +270,9 @@ fn stdin_labels(jobs: &[super::plan::Job]) -> prometheus_model::label_set::Label
     }
     match jobs.first() {
         Some(job) => job.stdin_labels(),
-        None => [("job", "stdin".to_owned()), ("hostname", system_host_name())].into_iter().collect(),
+        None => {
+            [("job", "stdin".to_owned()), ("hostname", system_host_name())].into_iter().collect()
+        }
     }
 }
 

@@ -36,7 +36,11 @@ pub struct ClientSink {
 
 impl ClientSink {
     /// A sink that fills the client's queue and waits while that is full.
-    pub fn new(accumulator: Accumulator, queue: mpsc::Sender<Batch>, metrics: ClientMetrics) -> Self {
+    pub fn new(
+        accumulator: Accumulator,
+        queue: mpsc::Sender<Batch>,
+        metrics: ClientMetrics,
+    ) -> Self {
         Self { accumulator, queue, metrics }
     }
 

@@ -71,11 +71,11 @@ async fn targets(State(pages): State<Pages>, Query(options): Query<Options>) -> 
     // Looks at files: not on the threads that answer.
     let status = pages.status.clone();
     let jobs = tokio::task::spawn_blocking(move || status.targets()).await.unwrap_or_default();
-    page("Targets", &options, jobs)
+    page("Targets", &options, &jobs)
 }
 
 async fn discovery(State(pages): State<Pages>, Query(options): Query<Options>) -> Response {
-    page("Service discovery", &options, pages.status.discovery())
+    page("Service discovery", &options, &pages.status.discovery())
 }
 
 async fn config(State(pages): State<Pages>, Query(options): Query<Options>) -> Response {
@@ -104,7 +104,7 @@ async fn reload(State(pages): State<Pages>) -> Response {
     }
 }
 
-fn page(title: &str, options: &Options, jobs: Value) -> Response {
+fn page(title: &str, options: &Options, jobs: &Value) -> Response {
     if options.format == "json" {
         let json = [(header::CONTENT_TYPE, "application/json")];
         return (json, jobs.to_string()).into_response();

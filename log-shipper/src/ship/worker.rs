@@ -62,7 +62,8 @@ impl Worker {
     /// Works until the mailbox is stopped, then ships what stages and batches still hold.
     pub fn run(mut self) {
         loop {
-            let deadline = if self.ready.is_empty() { self.next_deadline() } else { Instant::now() };
+            let deadline =
+                if self.ready.is_empty() { self.next_deadline() } else { Instant::now() };
             let mail = self.mailbox.take(Some(deadline));
             if mail.stop {
                 break;

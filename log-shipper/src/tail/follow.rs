@@ -22,15 +22,13 @@ use super::progress::{Numbers, Progress};
 use crate::discovery::target::Target;
 
 mod known_files;
+mod names;
 
 /// Events are gathered this long before they are looked at: a busy writer makes one event a line.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// A burst of new directories is one search.
 const SEARCH_DELAY: Duration = Duration::from_millis(50);
-
-/// Names of rotated files that are listened to, per path: rotation goes on for months.
-const MAX_ALIASES: usize = 16;
 
 /// The label with the path.
 const FILENAME_LABEL: &str = "filename";
@@ -314,7 +312,8 @@ impl Follower {
         // The path may name another file than a moment ago.
         let inode = Inode::of(&file.metadata()?);
         let progress = Progress::new(self.wiring.numbers.next(), start);
-        let generation = Arc::new(Generation { inode, progress, closed: std::sync::OnceLock::new() });
+        let generation =
+            Arc::new(Generation { inode, progress, closed: std::sync::OnceLock::new() });
         Ok(Opened { file, start, generation })
     }
 
@@ -322,7 +321,8 @@ impl Follower {
         let id = self.wiring.numbers.next();
         // A path always has the same worker, so its lines keep their order.
         let hash = foldhash::fast::FixedState::default().hash_one(path);
-        let worker = usize::try_from(hash % self.wiring.mailboxes.len() as u64).expect("few workers");
+        let worker =
+            usize::try_from(hash % self.wiring.mailboxes.len() as u64).expect("few workers");
         let generation = Arc::clone(&opened.generation);
         self.unreadable.remove(path);
         self.known.entry(target).or_default().add(&generation);
@@ -417,7 +417,8 @@ impl Follower {
 
     /// Looks at files for which no events come.
     fn poll(&mut self, now: Instant) {
-        let is_idle = self.watch.is_some() && !self.sources.values().any(|followed| followed.is_polled);
+        let is_idle =
+            self.watch.is_some() && !self.sources.values().any(|followed| followed.is_polled);
         if is_idle {
             self.next_poll = now + self.rhythm.search;
             return;
@@ -448,7 +449,8 @@ impl Follower {
             if event.change != Change::Appeared {
                 // A vanished file may have unread lines; whether it has a successor is seen when
                 // that appears.
-                let interested = names.get(event.directory).and_then(|names| names.get(event.name.as_os_str()));
+                let interested =
+                    names.get(event.directory).and_then(|names| names.get(event.name.as_os_str()));
                 for id in interested.into_iter().flatten() {
                     if let Some(followed) = sources.get(id) {
                         mailboxes[followed.worker].changed(*id);
@@ -474,115 +476,6 @@ impl Follower {
             self.search_again_soon();
         }
         Ok(())
-    }
-
-    /// A name came to be, or another file took it.
-    fn appeared(&mut self, path: &Path, renamed_from: Option<&Path>) {
-        let is_directory = path.is_dir();
-        if is_directory {
-            // Files may be in it already.
-            self.search_again_soon();
-            return;
-        }
-        if let Some(from) = renamed_from {
-            self.renamed(from, path);
-        }
-        let matching: Vec<TargetKey> = self
-            .targets
-            .iter()
-            .enumerate()
-            .flat_map(|(job, targets)| {
-                targets.iter().enumerate().map(move |(index, target)| ((job, index), target))
-            })
-            .filter(|(_, target)| target.as_ref().is_some_and(|target| target.covers(path)))
-            .map(|(key, _)| key)
-            .collect();
-        for target in matching {
-            self.look_at(target, path);
-        }
-        // A link's target may have been replaced: the name is known, but under another path.
-        for id in self.interested_in(path) {
-            if let Some(followed) = self.sources.get(&id)
-                && followed.path != path
-            {
-                let (target, link) = (followed.target, followed.path.clone());
-                self.look_at(target, &link);
-            }
-        }
-    }
-
-    /// A file that is followed got another name. If it was not opened under its old one, because
-    /// it was rotated away too soon, it is now.
-    fn renamed(&mut self, from: &Path, to: &Path) {
-        for id in self.interested_in(from) {
-            let Some(followed) = self.sources.get(&id) else { continue };
-            let target = followed.target;
-            self.add_alias(to, id);
-            let Ok(metadata) = fs::metadata(to) else { continue };
-            let inode = Inode::of(&metadata);
-            let known = self.known.entry(target).or_default().find(inode, to);
-            if metadata.is_file() && matches!(known, Known::New) {
-                self.open_missed(id, to);
-            }
-        }
-    }
-
-    /// Hands over a generation whose path already names a later one.
-    fn open_missed(&mut self, id: SourceId, path: &Path) {
-        let opened = match self.open(path, 0) {
-            Ok(opened) => opened,
-            Err(error) => return self.report_unreadable(path, &error),
-        };
-        let Some(followed) = self.sources.get_mut(&id) else { return };
-        let generation = Arc::clone(&opened.generation);
-        self.known.entry(followed.target).or_default().add(&generation);
-        followed.generations.push(generation);
-        tracing::info!(path = %path.display(), "file was rotated before it was opened");
-        self.wiring.mailboxes[followed.worker].send(Message::Missed(id, opened));
-    }
-
-    /// Late lines of a rotated file come under its new name; so does its next rename.
-    fn add_alias(&mut self, path: &Path, id: SourceId) {
-        self.listen_to(path, id);
-        let Some(followed) = self.sources.get_mut(&id) else { return };
-        if followed.path == path || followed.aliases.iter().any(|known| known == path) {
-            return;
-        }
-        followed.aliases.push_back(path.to_path_buf());
-        if followed.aliases.len() <= MAX_ALIASES {
-            return;
-        }
-        let oldest = followed.aliases.pop_front();
-        let place = oldest.as_deref().and_then(|path| Some((path.parent()?, path.file_name()?)));
-        if let Some((directory, name)) = place
-            && let Some(names) = self.names.get_mut(directory)
-            && let Some(sources) = names.get_mut(name)
-        {
-            sources.retain(|source| *source != id);
-            if sources.is_empty() {
-                names.remove(name);
-            }
-        }
-    }
-
-    fn interested_in(&self, path: &Path) -> Vec<SourceId> {
-        let names = path.parent().and_then(|directory| self.names.get(directory));
-        let sources = path.file_name().and_then(|name| names?.get(name));
-        sources.cloned().unwrap_or_default()
-    }
-
-    /// News of a path goes to a source; of what it links to, also.
-    fn listen_to(&mut self, path: &Path, id: SourceId) {
-        let mut paths = vec![path.to_path_buf()];
-        paths.extend(path.canonicalize().ok().filter(|real| real != path));
-        for path in paths {
-            let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };
-            let names = self.names.entry(directory.to_path_buf()).or_default();
-            let sources = names.entry(name.to_owned()).or_default();
-            if !sources.contains(&id) {
-                sources.push(id);
-            }
-        }
     }
 
     fn report_unreadable(&mut self, path: &Path, error: &io::Error) {

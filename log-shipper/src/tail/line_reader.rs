@@ -68,7 +68,8 @@ impl Newline {
             Self::Utf16Be => ([0, b'\n'], 1),
         };
         let mut at = from & !1;
-        while let Some(found) = memchr(b'\n', &bytes[at.min(bytes.len())..]).map(|index| at + index) {
+        while let Some(found) = memchr(b'\n', &bytes[at.min(bytes.len())..]).map(|index| at + index)
+        {
             let begin = found.wrapping_sub(odd);
             if found % 2 == odd && bytes.get(begin..begin + 2) == Some(&unit) {
                 return Some(begin);
@@ -190,7 +191,8 @@ impl LineReader {
             self.extend_fingerprint(&[], self.offset)?;
         }
         // A long unfinished line is not read again and again: only its new part is searched.
-        let from = if self.scanned - self.offset >= CHUNK as u64 { self.scanned } else { self.offset };
+        let from =
+            if self.scanned - self.offset >= CHUNK as u64 { self.scanned } else { self.offset };
         buffer.resize(CHUNK, 0);
         let read = read_full(&self.file, buffer, from)?;
         buffer.truncate(read);
@@ -236,7 +238,10 @@ impl LineReader {
             self.offset = self.scanned;
             return Ok(());
         }
-        buffer.resize(self.limit.min(usize::try_from(self.scanned - self.offset).unwrap_or(self.limit)), 0);
+        buffer.resize(
+            self.limit.min(usize::try_from(self.scanned - self.offset).unwrap_or(self.limit)),
+            0,
+        );
         let read = read_full(&self.file, buffer, self.offset)?;
         if read > 0 {
             let _ = on_line(Line { bytes: &buffer[..read], begin: self.offset, is_cut: false });
@@ -336,7 +341,7 @@ impl LineReader {
         self.extend_fingerprint(&[], self.offset)
     }
 
-    /// A writer without O_APPEND leaves a hole when its file is truncated. Zeros that were never
+    /// A writer without `O_APPEND` leaves a hole when its file is truncated. Zeros that were never
     /// written are not a line: goes on at the next page with data.
     fn skip_hole(&mut self, buffer: &[u8]) -> io::Result<bool> {
         if buffer.iter().any(|byte| *byte != 0) {

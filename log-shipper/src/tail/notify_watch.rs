@@ -20,16 +20,8 @@ const BUFFER: usize = 64 * 1024;
 
 /// File systems that change without the kernel of this machine knowing: no events come for what
 /// another machine writes. Magic numbers of statfs(2): NFS, SMB, SMB2, CIFS, FUSE, 9P, Ceph, Lustre.
-const REMOTE: [u64; 8] = [
-    0x6969,
-    0x517B,
-    0xFE53_4D42,
-    0xFF53_4D42,
-    0x6573_5546,
-    0x0102_1997,
-    0x00C3_6400,
-    0x0BD0_0BD0,
-];
+const REMOTE: [u64; 8] =
+    [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x0102_1997, 0x00C3_6400, 0x0BD0_0BD0];
 
 /// What happened to a name in a watched directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +136,7 @@ impl NotifyWatch {
     /// What read(2) returned.
     pub fn drain(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<Drained> {
         let mut drained = Drained::default();
-        let mut buffer = [MaybeUninit::uninit(); BUFFER];
+        let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
         let mut events = inotify::Reader::new(&self.inotify, &mut buffer);
         loop {
             let event = match events.next() {
@@ -221,7 +213,10 @@ mod tests {
         let drained = watch
             .drain(|event| {
                 let from = event.renamed_from.map(|from| from.file_name().unwrap().to_owned());
-                assert_eq!(from.is_some(), event.name == Path::new("b") && event.change == Change::Appeared);
+                assert_eq!(
+                    from.is_some(),
+                    event.name == Path::new("b") && event.change == Change::Appeared
+                );
                 seen.push((event.name.to_str().unwrap().to_owned(), event.change));
             })
             .unwrap();

@@ -77,7 +77,11 @@ pub fn load(path: &Path) -> Result<Positions, PositionsError> {
     };
     let tree = yaml::parse(&text)
         .map_err(|cause| PositionsError::Yaml { path: path.to_path_buf(), cause })?;
-    parse(&tree).map_err(|(line, what)| PositionsError::Shape { path: path.to_path_buf(), line, what })
+    parse(&tree).map_err(|(line, what)| PositionsError::Shape {
+        path: path.to_path_buf(),
+        line,
+        what,
+    })
 }
 
 fn parse(tree: &Node) -> Result<Positions, (usize, &'static str)> {
@@ -87,8 +91,10 @@ fn parse(tree: &Node) -> Result<Positions, (usize, &'static str)> {
             return Err((key.line, "unknown key"));
         }
         for (path, offset) in mapping(value)? {
-            let text = |node: &Node, what| node.raw_text().map(str::to_owned).ok_or((node.line, what));
-            positions.insert(text(path, "a path is no text")?, text(offset, "an offset is no text")?);
+            let text =
+                |node: &Node, what| node.raw_text().map(str::to_owned).ok_or((node.line, what));
+            positions
+                .insert(text(path, "a path is no text")?, text(offset, "an offset is no text")?);
         }
     }
     Ok(positions)

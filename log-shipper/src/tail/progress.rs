@@ -156,11 +156,11 @@ mod tests {
             let end = batches.len() as u64 * 10;
             progress.advance(end, None);
             for batch in 1..6 {
-                if settled[batch as usize] {
+                if settled[usize::try_from(batch).unwrap()] {
                     progress.settle(batch);
                 }
             }
-            let first_open = batches.iter().position(|batch| !settled[*batch as usize]);
+            let first_open = batches.iter().position(|batch| !settled[usize::try_from(*batch).unwrap()]);
             prop_assert_eq!(progress.position(), first_open.map_or(end, |line| line as u64 * 10));
         }
     }

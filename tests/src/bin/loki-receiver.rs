@@ -7,7 +7,8 @@ use stack_tests::loki::{Options, serve};
 
 /// Takes log lines by Loki's push API, keeps them in memory, and answers queries.
 ///
-/// Queries are selectors with line filters: `{job="api"} |= "error"`.
+/// Queries are selectors with line filters: `{job="api"} |= "error"`. Faults can be ordered with
+/// POST /test/faults: `{"status": 503}`, `{"close": true}`, `{"silence": true}`, `{}`.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Flags {
@@ -15,13 +16,12 @@ struct Flags {
     #[arg(long = "web.listen-address", default_value = "127.0.0.1:3100", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Most entries that are kept; the oldest go first.
+    /// Most entries that are kept; the oldest go first. With 0, lines are only counted.
     #[arg(long = "limit.entries", default_value_t = 500_000, value_name = "N")]
     max_entries: usize,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> std::io::Result<()> {
+fn main() -> std::io::Result<()> {
     let flags = Flags::parse();
-    serve(flags.listen, Options { max_entries: flags.max_entries }).await
+    serve(flags.listen, Options { max_entries: flags.max_entries, ..Options::default() })
 }

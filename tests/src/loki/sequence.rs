@@ -1,13 +1,25 @@
-//! Which numbered lines arrived, and how often: a loss test of millions of lines keeps bits, not
-//! lines.
+//! Which numbered lines arrived, and how often: a loss test of millions of lines keeps a byte for
+//! each, not the line.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem;
 
 /// The number of a line: digits after this text.
 const MARK: &[u8] = b"seq=";
 
-/// Numbers seen.
+/// Numbers whose counts stand together; a page takes a byte for each.
+const PAGE: usize = 4096;
+
+/// Most numbers that [`Sequence::missing`] and [`Sequence::repeated`] name.
+const NAMED: usize = 100;
+
+/// Numbers seen, and how often.
 #[derive(Debug, Clone, Default)]
 pub struct Sequence {
-    seen: Vec<u64>,
+    /// Counts that stop at 255, by number / [`PAGE`].
+    pages: BTreeMap<usize, Box<[u8; PAGE]>>,
+    distinct: usize,
     /// Lines with a number that was seen before.
     pub duplicates: u64,
     /// Lines without a number.
@@ -17,42 +29,52 @@ pub struct Sequence {
 impl Sequence {
     /// Takes note of a line.
     pub fn see(&mut self, line: &[u8]) {
-        let Some(number) = number_of(line) else {
-            self.unnumbered += 1;
-            return;
-        };
-        let (word, bit) = (number / 64, 1_u64 << (number % 64));
-        if word >= self.seen.len() {
-            self.seen.resize(word + 1, 0);
+        match number_of(line) {
+            Some(number) => self.see_number(number),
+            None => self.unnumbered += 1,
         }
-        if self.seen[word] & bit != 0 {
+    }
+
+    fn see_number(&mut self, number: usize) {
+        let page = self.pages.entry(number / PAGE).or_insert_with(|| Box::new([0; PAGE]));
+        let times = &mut page[number % PAGE];
+        if *times == 0 {
+            self.distinct += 1;
+        } else {
             self.duplicates += 1;
         }
-        self.seen[word] |= bit;
+        *times = times.saturating_add(1);
     }
 
     /// How many different numbers were seen.
     pub fn count(&self) -> usize {
-        self.seen.iter().map(|word| word.count_ones() as usize).sum()
+        self.distinct
+    }
+
+    /// How often a number was seen; 255 is that or more.
+    pub fn times(&self, number: usize) -> u8 {
+        self.pages.get(&(number / PAGE)).map_or(0, |page| page[number % PAGE])
     }
 
     /// Numbers below `end` that were not seen; the first hundred.
     pub fn missing(&self, end: usize) -> Vec<usize> {
-        let is_missing = |number: &usize| {
-            self.seen.get(number / 64).is_none_or(|word| word & (1 << (number % 64)) == 0)
-        };
-        (0..end).filter(is_missing).take(100).collect()
+        (0..end).filter(|number| self.times(*number) == 0).take(NAMED).collect()
+    }
+
+    /// Numbers that were seen more than once, and how often; the first hundred.
+    pub fn repeated(&self) -> Vec<(usize, u8)> {
+        let numbers = self.pages.iter().flat_map(|(page, counts)| {
+            counts.iter().enumerate().map(move |(index, times)| (page * PAGE + index, *times))
+        });
+        numbers.filter(|(_, times)| *times > 1).take(NAMED).collect()
     }
 }
 
-/// Numbers up to a billion: a line cannot make the receiver take more memory than 125 MB.
+/// `None` where there is no mark, no digit after it, or more digits than a number can have.
 fn number_of(line: &[u8]) -> Option<usize> {
-    let begin = line.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
-    let digits = line[begin..].iter().take(9).take_while(|byte| byte.is_ascii_digit());
-    let (count, number) = digits.fold((0, 0), |(count, number), digit| {
-        (count + 1, number * 10 + usize::from(digit - b'0'))
-    });
-    (count > 0).then_some(number)
+    let digits = &line[memmem::find(line, MARK)? + MARK.len()..];
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&digits[..length]).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -62,10 +84,36 @@ mod tests {
     #[test]
     fn missing_and_repeated_numbers_are_told() {
         let mut sequence = Sequence::default();
-        for line in ["x seq=0 y", "seq=2", "seq=2", "no number", "seq=70"] {
+        for line in ["x seq=0 y", "seq=2", "seq=2", "no number", "seq=70", "seq=2", "seq=x"] {
             sequence.see(line.as_bytes());
         }
         assert_eq!(sequence.missing(4), [1, 3]);
-        assert_eq!((sequence.count(), sequence.duplicates, sequence.unnumbered), (3, 1, 1));
+        assert_eq!(sequence.repeated(), [(2, 3)]);
+        assert_eq!((sequence.times(0), sequence.times(1), sequence.times(2)), (1, 0, 3));
+        assert_eq!((sequence.count(), sequence.duplicates, sequence.unnumbered), (3, 2, 2));
+    }
+
+    #[test]
+    fn a_large_number_takes_one_page() {
+        let mut sequence = Sequence::default();
+        let largest = usize::MAX.to_string();
+        for number in ["4095", "4096", largest.as_str(), "99999999999999999999999"] {
+            sequence.see(format!("seq={number}").as_bytes());
+        }
+        assert_eq!((sequence.count(), sequence.pages.len(), sequence.unnumbered), (3, 3, 1));
+        assert_eq!(
+            (sequence.times(4095), sequence.times(4096), sequence.times(usize::MAX)),
+            (1, 1, 1)
+        );
+    }
+
+    #[test]
+    fn a_count_stops_but_the_duplicates_go_on() {
+        let mut sequence = Sequence::default();
+        for _ in 0..1000 {
+            sequence.see(b"seq=1");
+        }
+        assert_eq!((sequence.times(1), sequence.duplicates), (255, 999));
+        assert_eq!(sequence.missing(1_000_000).len(), NAMED);
     }
 }

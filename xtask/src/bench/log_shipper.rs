@@ -1,6 +1,13 @@
 //! Lines per CPU second and peak memory of log-shipper: container log files with JSON lines,
 //! through `cri`, `json`, `timestamp` and `labels`, pushed to the in-memory receiver.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures of a bench have three digits that count"
+)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufWriter, Write as _};
@@ -23,7 +30,7 @@ cargo xtask bench log-shipper [--files N] [--lines N] [--pipeline NAME] [--shipp
   --shipper PATH   another binary that takes -config.file, for example Promtail";
 
 /// Longest run.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Clock ticks per second in /proc/PID/stat; fixed at 100 for user space on Linux.
 const TICKS: f64 = 100.0;

@@ -40,7 +40,11 @@ pub(super) fn check(root: &Path, sources: &[PathBuf]) -> Result<Vec<Finding>> {
 /// `//! Flow: a -> b -> c`
 fn order_of(text: &str) -> Option<Vec<String>> {
     let line = text.lines().find_map(|line| line.strip_prefix("//! Flow: "))?;
-    Some(line.split("->").map(|module| module.trim().trim_end_matches('.').trim_matches('`').to_owned()).collect())
+    Some(
+        line.split("->")
+            .map(|module| module.trim().trim_end_matches('.').trim_matches('`').to_owned())
+            .collect(),
+    )
 }
 
 fn check_module(order: &[String], module: &str, text: &str) -> Vec<(usize, String)> {

@@ -60,11 +60,7 @@ pub fn parse_int(text: &str, base: u32) -> Option<i64> {
     } else {
         parse_digits(unsigned, base)?
     };
-    if negative {
-        0_i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// Reads a number as `strconv.ParseFloat(text, 64)`.
@@ -290,9 +286,22 @@ mod tests {
         assert_eq!(parse_int("9223372036854775807", 10), Some(i64::MAX));
         assert_eq!(parse_int("-9223372036854775808", 10), Some(i64::MIN));
         for (text, base) in [
-            ("", 10), ("-", 10), ("1_000", 10), ("0x1f", 10), ("0x1f", 16), ("--1", 10),
-            ("9223372036854775808", 10), ("_1", 0), ("1_", 0), ("1__0", 0), ("09", 0), ("0x", 0),
-            (" 1", 10), ("1.0", 10), ("1", 1), ("1", 37),
+            ("", 10),
+            ("-", 10),
+            ("1_000", 10),
+            ("0x1f", 10),
+            ("0x1f", 16),
+            ("--1", 10),
+            ("9223372036854775808", 10),
+            ("_1", 0),
+            ("1_", 0),
+            ("1__0", 0),
+            ("09", 0),
+            ("0x", 0),
+            (" 1", 10),
+            ("1.0", 10),
+            ("1", 1),
+            ("1", 37),
         ] {
             assert_eq!(parse_int(text, base), None, "{text} in base {base}");
         }
@@ -323,9 +332,31 @@ mod tests {
         }
         assert!(parse_float("nAn").unwrap().is_nan());
         for text in [
-            "", "+", ".", "e5", "1e", "1e400", "+nan", "infin", "1x", " 1", "1 ", "++1", "_1",
-            "1__0", "123_.5", "123._5", "1e_5", "0x1", "0x", "0xp1", "0x1p", "0x1p+-1", "0x1p1024",
-            "0x1.fffffffffffff8p1023", "0_x1p0",
+            "",
+            "+",
+            ".",
+            "e5",
+            "1e",
+            "1e400",
+            "+nan",
+            "infin",
+            "1x",
+            " 1",
+            "1 ",
+            "++1",
+            "_1",
+            "1__0",
+            "123_.5",
+            "123._5",
+            "1e_5",
+            "0x1",
+            "0x",
+            "0xp1",
+            "0x1p",
+            "0x1p+-1",
+            "0x1p1024",
+            "0x1.fffffffffffff8p1023",
+            "0_x1p0",
         ] {
             assert_eq!(parse_float(text), None, "{text}");
         }

@@ -30,7 +30,7 @@ pub(super) fn run(
         depth: 0,
         line: 1,
     };
-    evaluator.definition(&program.main, Cell::Data)
+    evaluator.definition(&program.main, &Cell::Data)
 }
 
 /// What `.` or a variable stands for. The data is fetched piece by piece and made a map only when
@@ -90,10 +90,10 @@ impl Evaluator<'_> {
         self.budget.spend(STEP_COST).map_err(|fault| self.fault("rendering", fault))
     }
 
-    fn definition(&mut self, definition: &Definition, dot: Cell) -> Result<(), RenderError> {
+    fn definition(&mut self, definition: &Definition, dot: &Cell) -> Result<(), RenderError> {
         let mut frame = Frame { slots: vec![Cell::Value(Value::Nil); definition.slots] };
         frame.slots[0] = dot.clone();
-        self.body(&definition.body, &dot, &mut frame).map(drop)
+        self.body(&definition.body, dot, &mut frame).map(drop)
     }
 
     fn body(&mut self, body: &Body, dot: &Cell, frame: &mut Frame) -> Result<Flow, RenderError> {
@@ -240,13 +240,11 @@ impl Evaluator<'_> {
         };
         self.line = line;
         let program = self.program;
-        match program.defined.get(name) {
-            Some(definition) => self.definition(definition, argument),
-            None => {
-                let reason = format!("template {name:?} not defined");
-                Err(self.fault("template", Fault::Failed(reason)))
-            }
-        }
+        let Some(definition) = program.defined.get(name) else {
+            let reason = format!("template {name:?} not defined");
+            return Err(self.fault("template", Fault::Failed(reason)));
+        };
+        self.definition(definition, &argument)
     }
 
     fn pipeline(
@@ -306,9 +304,8 @@ impl Evaluator<'_> {
 
     /// The value at the end of a chain of fields; what is missing is nil and has any field.
     fn chain(&mut self, start: &Cell, path: &[Box<str>]) -> Result<Cell, Fault> {
-        let (first, rest) = match path.split_first() {
-            Some(split) => split,
-            None => return self.copied(start),
+        let Some((first, rest)) = path.split_first() else {
+            return self.copied(start);
         };
         let fetched;
         let mut found = match start {

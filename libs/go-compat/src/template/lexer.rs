@@ -246,19 +246,18 @@ impl<'s> Lexer<'s> {
             "\"" => Some(b"\"".to_vec()),
             _ => crate::strconv::unquote(&format!("\"{body}\"")),
         };
-        let text = text.and_then(|bytes| match *bytes.as_slice() {
+        let code = text.and_then(|bytes| {
             // '\xff' and '\377' are the number itself, not a part of a character
-            [byte] => Some(char::from(byte)),
-            _ => {
-                let text = String::from_utf8(bytes).ok()?;
-                let mut characters = text.chars();
-                characters.next().filter(|_| characters.next().is_none())
+            if let [byte] = *bytes.as_slice() {
+                return Some(i64::from(byte));
             }
+            let text = String::from_utf8(bytes).ok()?;
+            let mut characters = text.chars();
+            let only = characters.next().filter(|_| characters.next().is_none())?;
+            Some(i64::from(u32::from(only)))
         });
-        match text {
-            Some(character) => {
-                Ok((Kind::Literal(Value::Int(i64::from(u32::from(character)))), length))
-            }
+        match code {
+            Some(code) => Ok((Kind::Literal(Value::Int(code)), length)),
             None => self.malformed(format!("bad character constant {}", &self.rest[..length])),
         }
     }

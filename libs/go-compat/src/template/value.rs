@@ -143,7 +143,6 @@ impl PartialEq for Value {
             (Self::Nil, Self::Nil) => true,
             (Self::Bool(left), Self::Bool(right)) => left == right,
             (Self::Int(left), Self::Int(right)) => left == right,
-            #[expect(clippy::float_cmp, reason = "Go compares floats exactly")]
             (Self::Float(left), Self::Float(right)) => left == right,
             (Self::Text(left), Self::Text(right)) => left == right,
             (Self::List(left), Self::List(right)) => Arc::ptr_eq(left, right) || left == right,

@@ -7,7 +7,9 @@ pub(super) enum Chunk {
     LongMonth,
     Month,
     /// `fixed`: `01`
-    NumMonth { fixed: bool },
+    NumMonth {
+        fixed: bool,
+    },
     LongWeekday,
     Weekday,
     Day,
@@ -20,19 +22,74 @@ pub(super) enum Chunk {
     /// `002`
     ZeroYearDay,
     Hour,
-    Hour12 { fixed: bool },
-    Minute { fixed: bool },
-    Second { fixed: bool },
+    Hour12 {
+        fixed: bool,
+    },
+    Minute {
+        fixed: bool,
+    },
+    Second {
+        fixed: bool,
+    },
     LongYear,
     Year,
-    Pm { upper: bool },
-    Abbreviation,
+    Pm {
+        upper: bool,
+    },
+    /// `MST`
+    ZoneName,
     /// Numeric offset; `z`: `Z` stands for UTC.
-    Offset { z: bool, minutes: bool, seconds: bool, colon: bool },
+    Offset {
+        z: bool,
+        minutes: bool,
+        seconds: bool,
+        colon: bool,
+    },
     /// `.000`: that many digits; `separator` for formatting.
-    Fraction { digits: u8, separator: u8 },
+    Fraction {
+        digits: u8,
+        separator: u8,
+    },
     /// `.999`: as many as there are; trailing zeros are left out when formatting.
-    TrimmedFraction { digits: u8, separator: u8 },
+    TrimmedFraction {
+        digits: u8,
+        separator: u8,
+    },
+}
+
+impl Chunk {
+    /// How the chunk is written in a layout, for errors.
+    pub(super) fn as_written(&self) -> &'static str {
+        match self {
+            Self::Literal(_) => "the layout's own text",
+            Self::LongMonth => "\"January\"",
+            Self::Month => "\"Jan\"",
+            Self::NumMonth { fixed: false } => "\"1\"",
+            Self::NumMonth { fixed: true } => "\"01\"",
+            Self::LongWeekday => "\"Monday\"",
+            Self::Weekday => "\"Mon\"",
+            Self::Day => "\"2\"",
+            Self::SpaceDay => "\"_2\"",
+            Self::ZeroDay => "\"02\"",
+            Self::SpaceYearDay => "\"__2\"",
+            Self::ZeroYearDay => "\"002\"",
+            Self::Hour => "\"15\"",
+            Self::Hour12 { fixed: false } => "\"3\"",
+            Self::Hour12 { fixed: true } => "\"03\"",
+            Self::Minute { fixed: false } => "\"4\"",
+            Self::Minute { fixed: true } => "\"04\"",
+            Self::Second { fixed: false } => "\"5\"",
+            Self::Second { fixed: true } => "\"05\"",
+            Self::LongYear => "\"2006\"",
+            Self::Year => "\"06\"",
+            Self::Pm { upper: true } => "\"PM\"",
+            Self::Pm { upper: false } => "\"pm\"",
+            Self::ZoneName => "\"MST\"",
+            Self::Offset { .. } => "an offset such as \"-0700\" in the layout's form",
+            Self::Fraction { .. } => "a fraction of the layout's length",
+            Self::TrimmedFraction { .. } => "a fraction",
+        }
+    }
 }
 
 /// Offsets, the longer ones first.
@@ -75,7 +132,7 @@ fn chunk_at(rest: &[u8]) -> Option<(Chunk, usize, usize)> {
         b'J' if starts("Jan") && ends_word(3) => (Chunk::Month, 3),
         b'M' if starts("Monday") => (Chunk::LongWeekday, 6),
         b'M' if starts("Mon") && ends_word(3) => (Chunk::Weekday, 3),
-        b'M' if starts("MST") => (Chunk::Abbreviation, 3),
+        b'M' if starts("MST") => (Chunk::ZoneName, 3),
         b'0' if starts("01") => (Chunk::NumMonth { fixed: true }, 2),
         b'0' if starts("02") => (Chunk::ZeroDay, 2),
         b'0' if starts("03") => (Chunk::Hour12 { fixed: true }, 2),

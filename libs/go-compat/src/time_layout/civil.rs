@@ -17,7 +17,8 @@ pub(super) struct Civil {
 impl Civil {
     /// Of seconds since 1970 on the same clock.
     pub(super) fn from_seconds(seconds: i64) -> Self {
-        let (days, rest) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
+        let (days, rest) =
+            (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
         let rest = u32::try_from(rest).expect("a day has 86400 seconds");
         // Days are counted in years that begin in March, in eras of 400 years.
         let shifted = days + 719_468;
@@ -48,15 +49,10 @@ impl Civil {
         era * 146_097 + day_of_era - 719_468
     }
 
-    /// Seconds since 1970 on the same clock.
+    /// Seconds since 1970 on the same clock. A day that the month does not have counts into the next.
     pub(super) fn seconds(&self) -> i64 {
         let of_day = self.hour * 3_600 + self.minute * 60 + self.second;
         self.days() * SECONDS_PER_DAY + i64::from(of_day)
-    }
-
-    /// A day that its month does not have goes into the next one.
-    pub(super) fn normalized(self) -> Self {
-        if self.day <= days_in(self.month, self.year) { self } else { Self::from_seconds(self.seconds()) }
     }
 
     /// Day of the year, from 1.

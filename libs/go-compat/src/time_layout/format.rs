@@ -1,35 +1,45 @@
 //! Writes a time in a layout.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::Time;
 use super::chunks::Chunk;
+use super::civil::Civil;
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 pub(super) const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/// Appends one part.
-pub(super) fn write(out: &mut String, chunk: &Chunk, time: &Time) {
-    let civil = &time.civil;
+/// Appends one chunk of a time, whose clock shows `civil`.
+pub(super) fn write(out: &mut String, chunk: &Chunk, time: &Time, civil: &Civil) {
+    try_write(out, chunk, time, civil).expect("writing to a String cannot fail");
+}
+
+fn try_write(out: &mut String, chunk: &Chunk, time: &Time, civil: &Civil) -> fmt::Result {
     let month = MONTHS[civil.month as usize - 1];
     let weekday = WEEKDAYS[civil.weekday()];
-    let hour12 = if civil.hour % 12 == 0 { 12 } else { civil.hour % 12 };
-    // Writing to a text cannot fail.
-    let _ = match chunk {
-        Chunk::Literal(bytes) => {
-            out.push_str(&String::from_utf8_lossy(bytes));
-            Ok(())
-        }
-        Chunk::LongMonth => write!(out, "{month}"),
-        Chunk::Month => write!(out, "{}", &month[..3]),
+    let hour12 = (civil.hour + 11) % 12 + 1;
+    match chunk {
+        Chunk::Literal(text) => out.write_str(&String::from_utf8_lossy(text)),
+        Chunk::LongMonth => out.write_str(month),
+        Chunk::Month => out.write_str(&month[..3]),
         Chunk::NumMonth { fixed } => number(out, civil.month, *fixed),
-        Chunk::LongWeekday => write!(out, "{weekday}"),
-        Chunk::Weekday => write!(out, "{}", &weekday[..3]),
+        Chunk::LongWeekday => out.write_str(weekday),
+        Chunk::Weekday => out.write_str(&weekday[..3]),
         Chunk::Day => number(out, civil.day, false),
         Chunk::ZeroDay => number(out, civil.day, true),
         Chunk::SpaceDay => write!(out, "{:2}", civil.day),
@@ -39,45 +49,59 @@ pub(super) fn write(out: &mut String, chunk: &Chunk, time: &Time) {
         Chunk::Hour12 { fixed } => number(out, hour12, *fixed),
         Chunk::Minute { fixed } => number(out, civil.minute, *fixed),
         Chunk::Second { fixed } => number(out, civil.second, *fixed),
-        Chunk::LongYear if civil.year < 0 => write!(out, "-{:04}", -civil.year),
-        Chunk::LongYear => write!(out, "{:04}", civil.year),
-        Chunk::Year => write!(out, "{:02}", civil.year.rem_euclid(100)),
-        Chunk::Pm { upper } => {
-            let text = if civil.hour >= 12 { "PM" } else { "AM" };
-            if *upper { write!(out, "{text}") } else { write!(out, "{}", text.to_lowercase()) }
+        Chunk::LongYear => {
+            let sign = if civil.year < 0 { "-" } else { "" };
+            write!(out, "{sign}{:04}", civil.year.unsigned_abs())
         }
-        Chunk::Abbreviation => write!(out, "{}", time.abbreviation()),
-        Chunk::Offset { z: true, .. } if time.offset() == 0 => write!(out, "Z"),
+        Chunk::Year => write!(out, "{:02}", civil.year.max(0) % 100),
+        Chunk::Pm { upper } => out.write_str(match (civil.hour >= 12, upper) {
+            (true, true) => "PM",
+            (true, false) => "pm",
+            (false, true) => "AM",
+            (false, false) => "am",
+        }),
+        Chunk::ZoneName => match time.zone.name_at(time.seconds).as_str() {
+            "" => offset(out, time.offset(), true, false, false),
+            name => out.write_str(name),
+        },
+        Chunk::Offset { z: true, .. } if time.offset() == 0 => out.write_char('Z'),
         Chunk::Offset { minutes, seconds, colon, .. } => {
-            write_offset(out, time.offset(), *minutes, *seconds, *colon);
-            Ok(())
+            offset(out, time.offset(), *minutes, *seconds, *colon)
         }
         Chunk::Fraction { digits, separator } => {
-            let text = format!("{:09}", time.nanos);
-            let digits = usize::from(*digits);
-            write!(out, "{}{:0<digits$}", char::from(*separator), &text[..digits.min(9)])
+            let nanoseconds = format!("{:09}", time.nanoseconds);
+            write!(out, "{}{}", char::from(*separator), &nanoseconds[..first(*digits)])
         }
         Chunk::TrimmedFraction { digits, separator } => {
-            let text = format!("{:09}", time.nanos);
-            let trimmed = text[..usize::from(*digits).min(9)].trim_end_matches('0');
-            if trimmed.is_empty() { Ok(()) } else { write!(out, "{}{trimmed}", char::from(*separator)) }
+            let nanoseconds = format!("{:09}", time.nanoseconds);
+            match nanoseconds[..first(*digits)].trim_end_matches('0') {
+                "" => Ok(()),
+                fraction => write!(out, "{}{fraction}", char::from(*separator)),
+            }
         }
-    };
+    }
 }
 
-fn number(out: &mut String, value: u32, fixed: bool) -> std::fmt::Result {
+/// Go writes no more than the nine digits there are, however many the layout has.
+fn first(digits: u8) -> usize {
+    usize::from(digits).min(9)
+}
+
+fn number(out: &mut String, value: u32, fixed: bool) -> fmt::Result {
     if fixed { write!(out, "{value:02}") } else { write!(out, "{value}") }
 }
 
-/// `+01`, `+0100`, `+01:00`, ...
-pub(super) fn write_offset(out: &mut String, offset: i32, minutes: bool, seconds: bool, colon: bool) {
-    let (sign, absolute) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
-    let colon = if colon { ":" } else { "" };
-    let _ = write!(out, "{sign}{:02}", absolute / 3_600);
+/// `+01`, `+0100`, `+01:00`, `+01:00:00`
+fn offset(out: &mut String, offset: i32, minutes: bool, seconds: bool, colon: bool) -> fmt::Result {
+    // the sign is that of the whole minutes
+    let sign = if offset / 60 < 0 { '-' } else { '+' };
+    let (absolute, colon) = (offset.unsigned_abs(), if colon { ":" } else { "" });
+    write!(out, "{sign}{:02}", absolute / 3_600)?;
     if minutes {
-        let _ = write!(out, "{colon}{:02}", absolute / 60 % 60);
+        write!(out, "{colon}{:02}", absolute / 60 % 60)?;
     }
     if seconds {
-        let _ = write!(out, "{colon}{:02}", absolute % 60);
+        write!(out, "{colon}{:02}", absolute % 60)?;
     }
+    Ok(())
 }

@@ -1,35 +1,57 @@
 //! Reads a time in a layout, with the strictness and the liberties of Go.
+//!
+//! Each part takes from the text what fits it and no more; whether day, month and year go together
+//! is decided at the end, since they come in any order.
 
+mod zone_name;
+
+use super::Time;
 use super::chunks::Chunk;
 use super::civil::{Civil, days_in, is_leap};
 use super::format::{MONTHS, WEEKDAYS};
-use super::zone::Zone;
-use super::{Place, Time};
+use super::zone::{Abbreviation, Zone};
 
 /// Why a text is no time in a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseTimeError {
-    /// A part does not have the form of the layout.
-    #[error("does not fit the layout at byte {at}")]
+    /// A part of the text does not have the form that the layout asks for.
+    #[error("cannot parse the text from byte {at} as {expected}")]
     Mismatch {
-        /// Offset in the text.
+        /// Where the part begins, in bytes.
         at: usize,
+        /// The part of the layout, such as `"2006"`.
+        expected: &'static str,
     },
-    /// A part has the form, but no such value exists.
+    /// A part has the form, but there is no such value.
     #[error("{what} out of range")]
     OutOfRange {
-        /// Which part.
+        /// Which part, in Go's words.
         what: &'static str,
     },
-    /// The layout ends before the text.
-    #[error("extra text at byte {at}")]
+    /// Month or day of the month contradict the day of the year.
+    #[error("day-of-year does not match {what}")]
+    Contradiction {
+        /// `month` or `day`.
+        what: &'static str,
+    },
+    /// The text goes on after the layout's end.
+    #[error("extra text from byte {at}")]
     ExtraText {
-        /// Offset in the text.
+        /// Where the rest begins, in bytes.
         at: usize,
     },
 }
 
+/// What is wrong with one part; the caller knows which one.
+enum Fault {
+    Form,
+    Range(&'static str),
+}
+
+type Outcome<T> = Result<T, Fault>;
+
+/// What was read so far.
 #[derive(Default)]
 struct Fields {
     year: i64,
@@ -39,48 +61,58 @@ struct Fields {
     hour: u32,
     minute: u32,
     second: u32,
-    nanos: u32,
-    pm: Option<bool>,
+    nanoseconds: u32,
+    is_afternoon: Option<bool>,
+    is_utc: bool,
     offset: Option<i32>,
+    zone_name: Option<Abbreviation>,
 }
 
 struct Reader<'a> {
-    text: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
-/// Parses by the parts of a layout.
+/// Parses by the chunks of a layout.
 pub(super) fn parse(chunks: &[Chunk], text: &[u8], zone: &Zone) -> Result<Time, ParseTimeError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { rest: text };
     let mut fields = Fields::default();
-    let mut abbreviation: Option<&[u8]> = None;
     for (index, chunk) in chunks.iter().enumerate() {
-        match chunk {
-            Chunk::Abbreviation => abbreviation = reader.abbreviation(&mut fields)?,
-            Chunk::Second { fixed } => {
-                fields.second = reader.number(*fixed)?;
-                in_range(fields.second, 59, "second")?;
-                // A fraction is accepted though the layout has none.
-                let expects_fraction = matches!(
-                    chunks.get(index + 1),
-                    Some(Chunk::Fraction { .. } | Chunk::TrimmedFraction { .. })
-                );
-                if !expects_fraction {
-                    reader.fraction(&mut fields);
-                }
-            }
-            chunk => reader.chunk(chunk, &mut fields)?,
-        }
+        let at = text.len() - reader.rest.len();
+        reader.chunk(chunk, &chunks[index + 1..], &mut fields).map_err(|fault| match fault {
+            Fault::Form => ParseTimeError::Mismatch { at, expected: chunk.as_written() },
+            Fault::Range(what) => ParseTimeError::OutOfRange { what },
+        })?;
     }
-    if reader.at < text.len() {
-        return Err(ParseTimeError::ExtraText { at: reader.at });
+    if !reader.rest.is_empty() {
+        return Err(ParseTimeError::ExtraText { at: text.len() - reader.rest.len() });
     }
-    fields.finish(abbreviation, zone)
+    fields.finish(zone)
+}
+
+/// A time by its clock, whose offset the text gave. It is in `zone` if that has this offset then.
+pub(super) fn time_at_offset(civil: &Civil, nanoseconds: u32, offset: i32, zone: &Zone) -> Time {
+    let seconds = civil.seconds() - i64::from(offset);
+    let zone = if zone.offset_at(seconds) == offset {
+        zone.clone()
+    } else {
+        Zone::fixed(offset, Abbreviation::default())
+    };
+    Time { seconds, nanoseconds, zone }
+}
+
+/// Nanoseconds of the digits after the separator; those after the ninth are cut off.
+pub(super) fn fraction(digits: &[u8]) -> u32 {
+    let mut nanoseconds = 0;
+    for place in 0..9 {
+        let digit = digits.get(place).map_or(0, |digit| u32::from(digit - b'0'));
+        nanoseconds = nanoseconds * 10 + digit;
+    }
+    nanoseconds
 }
 
 impl Fields {
-    fn finish(mut self, abbreviation: Option<&[u8]>, zone: &Zone) -> Result<Time, ParseTimeError> {
-        match self.pm {
+    fn finish(mut self, zone: &Zone) -> Result<Time, ParseTimeError> {
+        match self.is_afternoon {
             Some(true) if self.hour < 12 => self.hour += 12,
             Some(false) if self.hour == 12 => self.hour = 0,
             _ => {}
@@ -92,21 +124,22 @@ impl Fields {
         if day < 1 || day > days_in(month, self.year) {
             return Err(ParseTimeError::OutOfRange { what: "day" });
         }
-        let Self { year, hour, minute, second, nanos, .. } = self;
+        let Self { year, hour, minute, second, nanoseconds, .. } = self;
         let civil = Civil { year, month, day, hour, minute, second };
-        let place = match (self.offset, abbreviation) {
-            (Some(offset), _) => Place::Fixed(offset, None),
-            (None, Some(name)) => match zone.offset_of(name, civil.seconds()) {
-                Some(_) => {
-                    let offset = zone.offset_of(name, civil.seconds()).unwrap_or_default();
-                    Place::Fixed(offset, Some(String::from_utf8_lossy(name).into()))
+        Ok(match (self.offset, self.zone_name) {
+            _ if self.is_utc => Time::on_clock(&civil, nanoseconds, Zone::utc()),
+            (Some(offset), None) => time_at_offset(&civil, nanoseconds, offset, zone),
+            (Some(offset), Some(name)) => {
+                let time = time_at_offset(&civil, nanoseconds, offset, zone);
+                if time.zone.name_at(time.seconds) == name {
+                    time
+                } else {
+                    Time { zone: Zone::fixed(offset, name), ..time }
                 }
-                // An abbreviation that the zone does not know moves nothing.
-                None => Place::Fixed(0, Some(String::from_utf8_lossy(name).into())),
-            },
-            (None, None) => Place::Zone(zone.clone()),
-        };
-        Ok(Time::on_clock(civil, nanos, place))
+            }
+            (None, Some(name)) => named_time(&civil, nanoseconds, name, zone),
+            (None, None) => Time::on_clock(&civil, nanoseconds, zone.clone()),
+        })
     }
 
     fn set_year_day(&mut self, year_day: u32) -> Result<(), ParseTimeError> {
@@ -120,321 +153,243 @@ impl Fields {
             month += 1;
         }
         if self.month.is_some_and(|known| known != month) {
-            return Err(ParseTimeError::OutOfRange { what: "day-of-year does not match month" });
+            return Err(ParseTimeError::Contradiction { what: "month" });
         }
         if self.day.is_some_and(|known| known != day) {
-            return Err(ParseTimeError::OutOfRange { what: "day-of-year does not match day" });
+            return Err(ParseTimeError::Contradiction { what: "day" });
         }
         (self.month, self.day) = (Some(month), Some(day));
         Ok(())
     }
 }
 
+/// A time with an abbreviation instead of an offset. One that the zone does not know moves nothing,
+/// and not even the offset in `GMT-3` does: Go only shows the time on such a clock.
+fn named_time(civil: &Civil, nanoseconds: u32, name: Abbreviation, zone: &Zone) -> Time {
+    let clock = civil.seconds();
+    if let Some(offset) = zone.offset_of(name, clock) {
+        return Time { seconds: clock - i64::from(offset), nanoseconds, zone: zone.clone() };
+    }
+    let shown = zone_name::shown_offset(name.as_str());
+    Time { seconds: clock, nanoseconds, zone: Zone::fixed(shown, name) }
+}
+
 impl<'a> Reader<'a> {
-    fn rest(&self) -> &'a [u8] {
-        &self.text[self.at..]
-    }
-
-    fn mismatch(&self) -> ParseTimeError {
-        ParseTimeError::Mismatch { at: self.at }
-    }
-
-    fn digit(&self, index: usize) -> Option<u32> {
-        let byte = self.text.get(self.at + index)?;
-        byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
-    }
-
-    fn chunk(&mut self, chunk: &Chunk, fields: &mut Fields) -> Result<(), ParseTimeError> {
+    fn chunk(&mut self, chunk: &Chunk, after: &[Chunk], fields: &mut Fields) -> Outcome<()> {
         match chunk {
             Chunk::Literal(literal) => self.literal(literal)?,
-            Chunk::LongMonth => fields.month = Some(self.name(&MONTHS, false)?),
-            Chunk::Month => fields.month = Some(self.name(&MONTHS, true)?),
+            Chunk::LongMonth => fields.month = Some(self.name(&MONTHS, usize::MAX)? + 1),
+            Chunk::Month => fields.month = Some(self.name(&MONTHS, 3)? + 1),
             Chunk::NumMonth { fixed } => {
                 let month = self.number(*fixed)?;
-                if !(1..=12).contains(&month) {
-                    return Err(ParseTimeError::OutOfRange { what: "month" });
+                if month == 0 {
+                    return Err(Fault::Range("month"));
                 }
-                fields.month = Some(month);
+                fields.month = Some(at_most(12, month, "month")?);
             }
-            Chunk::LongWeekday => drop(self.name(&WEEKDAYS, false)?),
-            Chunk::Weekday => drop(self.name(&WEEKDAYS, true)?),
+            // a weekday has to be one, but need not be the right one
+            Chunk::LongWeekday => drop(self.name(&WEEKDAYS, usize::MAX)?),
+            Chunk::Weekday => drop(self.name(&WEEKDAYS, 3)?),
             Chunk::Day => fields.day = Some(self.number(false)?),
             Chunk::ZeroDay => fields.day = Some(self.number(true)?),
             Chunk::SpaceDay => {
-                self.at += usize::from(self.rest().first() == Some(&b' '));
+                self.skip(b' ');
                 fields.day = Some(self.number(false)?);
             }
             Chunk::SpaceYearDay => {
-                for _ in 0..2 {
-                    self.at += usize::from(self.rest().first() == Some(&b' '));
-                }
-                fields.year_day = Some(self.number3(false)?);
+                self.skip(b' ');
+                self.skip(b' ');
+                fields.year_day = Some(self.three_digits(false)?);
             }
-            Chunk::ZeroYearDay => fields.year_day = Some(self.number3(true)?),
-            Chunk::Hour => {
-                fields.hour = self.number(false)?;
-                in_range(fields.hour, 23, "hour")?;
-            }
-            Chunk::Hour12 { fixed } => {
-                fields.hour = self.number(*fixed)?;
-                in_range(fields.hour, 12, "hour")?;
-            }
+            Chunk::ZeroYearDay => fields.year_day = Some(self.three_digits(true)?),
+            Chunk::Hour => fields.hour = at_most(23, self.number(false)?, "hour")?,
+            Chunk::Hour12 { fixed } => fields.hour = at_most(12, self.number(*fixed)?, "hour")?,
             Chunk::Minute { fixed } => {
-                fields.minute = self.number(*fixed)?;
-                in_range(fields.minute, 59, "minute")?;
+                fields.minute = at_most(59, self.number(*fixed)?, "minute")?;
+            }
+            Chunk::Second { fixed } => {
+                fields.second = at_most(59, self.number(*fixed)?, "second")?;
+                // a fraction is read here even if the layout has none
+                let next = after.iter().find(|chunk| !matches!(chunk, Chunk::Literal(_)));
+                if !matches!(next, Some(Chunk::Fraction { .. } | Chunk::TrimmedFraction { .. })) {
+                    self.optional_fraction(fields);
+                }
             }
             Chunk::LongYear => {
-                let digits = (0..4).map(|index| self.digit(index)).try_fold(0, |year, digit| {
-                    digit.map(|digit| year * 10 + i64::from(digit))
-                });
-                fields.year = digits.ok_or_else(|| self.mismatch())?;
-                self.at += 4;
+                let digits = self.take(4)?;
+                if !digits.iter().all(u8::is_ascii_digit) {
+                    return Err(Fault::Form);
+                }
+                fields.year =
+                    digits.iter().fold(0, |year, byte| year * 10 + i64::from(byte - b'0'));
             }
-            Chunk::Year => {
-                let (Some(tens), Some(ones)) = (self.digit(0), self.digit(1)) else {
-                    return Err(self.mismatch());
-                };
-                let year = i64::from(tens * 10 + ones);
-                fields.year = if year >= 69 { year + 1900 } else { year + 2000 };
-                self.at += 2;
-            }
+            Chunk::Year => fields.year = self.short_year()?,
             Chunk::Pm { upper } => {
-                let texts: [&[u8]; 2] = if *upper { [b"AM", b"PM"] } else { [b"am", b"pm"] };
-                let found = texts.iter().position(|text| self.rest().starts_with(text));
-                fields.pm = Some(found.ok_or_else(|| self.mismatch())? == 1);
-                self.at += 2;
+                fields.is_afternoon = Some(match (self.take(2)?, upper) {
+                    (b"PM", true) | (b"pm", false) => true,
+                    (b"AM", true) | (b"am", false) => false,
+                    _ => return Err(Fault::Form),
+                });
             }
-            Chunk::Offset { z, minutes, seconds, colon } => {
-                fields.offset = Some(self.offset(*z, *minutes, *seconds, *colon)?);
+            Chunk::Offset { z: true, .. } if self.rest.starts_with(b"Z") => {
+                self.skip(b'Z');
+                fields.is_utc = true;
+            }
+            Chunk::Offset { minutes, seconds, colon, .. } => {
+                fields.offset = Some(self.offset(*minutes, *seconds, *colon)?);
             }
             Chunk::Fraction { digits, .. } => {
-                let length = 1 + usize::from(*digits);
-                let is_fraction = matches!(self.rest().first(), Some(b'.' | b','))
-                    && (1..length).all(|index| self.digit(index).is_some());
-                if !is_fraction {
-                    return Err(self.mismatch());
+                let [b'.' | b',', fraction_digits @ ..] = self.take(1 + usize::from(*digits))?
+                else {
+                    return Err(Fault::Form);
+                };
+                if !fraction_digits.iter().all(u8::is_ascii_digit) {
+                    return Err(Fault::Form);
                 }
-                fields.nanos = self.nanos(length);
+                fields.nanoseconds = fraction(fraction_digits);
             }
-            Chunk::TrimmedFraction { .. } => self.fraction(fields),
-            Chunk::Abbreviation | Chunk::Second { .. } => unreachable!("read by the caller"),
-        }
-        Ok(())
-    }
-
-    /// A space in the layout stands for any number of spaces, none at the end of the text included.
-    fn literal(&mut self, literal: &[u8]) -> Result<(), ParseTimeError> {
-        let mut literal = literal;
-        while let Some((first, after)) = literal.split_first() {
-            match (first, self.rest().first()) {
-                (b' ', None | Some(b' ')) => {
-                    literal = literal.trim_ascii_start_spaces();
-                    self.at = self.text.len() - self.rest().trim_ascii_start_spaces().len();
+            Chunk::TrimmedFraction { .. } => self.optional_fraction(fields),
+            Chunk::ZoneName => {
+                if self.rest.starts_with(b"UTC") {
+                    self.take(3)?;
+                    fields.is_utc = true;
+                } else {
+                    let length = zone_name::length(self.rest).ok_or(Fault::Form)?;
+                    fields.zone_name = Some(Abbreviation::new(self.take(length)?));
                 }
-                (wanted, Some(found)) if wanted == found => {
-                    literal = after;
-                    self.at += 1;
-                }
-                _ => return Err(self.mismatch()),
             }
         }
         Ok(())
     }
 
-    /// Index from 1 of a name; case does not matter.
-    fn name(&mut self, names: &[&str], short: bool) -> Result<u32, ParseTimeError> {
-        let found = names.iter().enumerate().find_map(|(index, name)| {
-            let name = if short { &name[..3] } else { name };
-            let text = self.rest().get(..name.len())?;
-            text.eq_ignore_ascii_case(name.as_bytes()).then_some((index, name.len()))
-        });
-        let (index, length) = found.ok_or_else(|| self.mismatch())?;
-        self.at += length;
-        Ok(u32::try_from(index).expect("at most 12 names") + 1)
+    fn take(&mut self, count: usize) -> Outcome<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Form)?;
+        self.rest = rest;
+        Ok(taken)
     }
 
-    /// One or two digits, or exactly two.
-    fn number(&mut self, fixed: bool) -> Result<u32, ParseTimeError> {
-        let first = self.digit(0).ok_or_else(|| self.mismatch())?;
-        match self.digit(1) {
-            Some(second) => {
-                self.at += 2;
-                Ok(first * 10 + second)
+    fn skip(&mut self, byte: u8) {
+        if let Some((first, rest)) = self.rest.split_first()
+            && *first == byte
+        {
+            self.rest = rest;
+        }
+    }
+
+    fn skip_spaces(&mut self) {
+        self.rest = without_spaces(self.rest);
+    }
+
+    /// Spaces of the layout stand for any number of spaces, at the end of the text also for none.
+    fn literal(&mut self, mut literal: &[u8]) -> Outcome<()> {
+        while let Some((wanted, after)) = literal.split_first() {
+            if *wanted == b' ' {
+                if !self.rest.is_empty() && self.rest[0] != b' ' {
+                    return Err(Fault::Form);
+                }
+                literal = without_spaces(literal);
+                self.skip_spaces();
+                continue;
             }
-            None if fixed => Err(self.mismatch()),
-            None => {
-                self.at += 1;
-                Ok(first)
+            if self.rest.first() != Some(wanted) {
+                return Err(Fault::Form);
+            }
+            self.rest = &self.rest[1..];
+            literal = after;
+        }
+        Ok(())
+    }
+
+    /// The index of the name that the text begins with, in any case; names are cut to `length`.
+    fn name(&mut self, names: &[&str], length: usize) -> Outcome<u32> {
+        for (index, name) in (0..).zip(names) {
+            let name = &name.as_bytes()[..length.min(name.len())];
+            if self.rest.len() >= name.len() && self.rest[..name.len()].eq_ignore_ascii_case(name) {
+                self.rest = &self.rest[name.len()..];
+                return Ok(index);
             }
         }
+        Err(Fault::Form)
     }
 
-    fn number3(&mut self, fixed: bool) -> Result<u32, ParseTimeError> {
-        let digits = (0..3).map_while(|index| self.digit(index));
-        let (count, value) = digits.fold((0, 0), |(count, value), digit| (count + 1, value * 10 + digit));
-        if count == 0 || fixed && count != 3 {
-            return Err(self.mismatch());
-        }
-        self.at += count;
-        Ok(value)
+    fn digit(&self, index: usize) -> Option<u32> {
+        self.rest.get(index).filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'))
     }
 
-    /// A fraction, if one is there.
-    fn fraction(&mut self, fields: &mut Fields) {
-        if matches!(self.rest().first(), Some(b'.' | b',')) && self.digit(1).is_some() {
-            let digits = (1..).take_while(|index| self.digit(*index).is_some()).count();
-            fields.nanos = self.nanos(1 + digits);
-        }
-    }
-
-    /// Reads separator and digits; more than nine digits are cut off.
-    fn nanos(&mut self, length: usize) -> u32 {
-        let digits = (1..=9).map(|index| if index < length { self.digit(index).unwrap_or(0) } else { 0 });
-        let nanos = digits.fold(0, |nanos, digit| nanos * 10 + digit);
-        self.at += length;
-        nanos
-    }
-
-    fn offset(&mut self, z: bool, minutes: bool, seconds: bool, colon: bool) -> Result<i32, ParseTimeError> {
-        if z && self.rest().first() == Some(&b'Z') {
-            self.at += 1;
-            return Ok(0);
-        }
-        let sign = match self.rest().first() {
-            Some(b'+') => 1,
-            Some(b'-') => -1,
-            _ => return Err(self.mismatch()),
+    /// Two digits, or also one if the width is not `fixed`.
+    fn number(&mut self, fixed: bool) -> Outcome<u32> {
+        let (number, length) = match (self.digit(0), self.digit(1)) {
+            (Some(tens), Some(ones)) => (tens * 10 + ones, 2),
+            (Some(ones), None) if !fixed => (ones, 1),
+            _ => return Err(Fault::Form),
         };
-        self.at += 1;
-        let mut total = 0;
-        for (is_there, unit, most, what) in [
-            (true, 3_600, 24, "time zone offset hour"),
-            (minutes, 60, 60, "time zone offset minute"),
-            (seconds, 1, 60, "time zone offset second"),
-        ] {
-            if !is_there {
-                break;
+        self.rest = &self.rest[length..];
+        Ok(number)
+    }
+
+    /// Three digits, or also fewer if the width is not `fixed`.
+    fn three_digits(&mut self, fixed: bool) -> Outcome<u32> {
+        let count = (0..3).take_while(|index| self.digit(*index).is_some()).count();
+        if count == 0 || (fixed && count != 3) {
+            return Err(Fault::Form);
+        }
+        let digits = self.take(count)?;
+        Ok(digits.iter().fold(0, |number, byte| number * 10 + u32::from(byte - b'0')))
+    }
+
+    /// Two characters that Go reads as an integer, so the first may be a sign. 69 is 1969.
+    fn short_year(&mut self) -> Outcome<i64> {
+        let year = match *self.take(2)? {
+            [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+                i64::from(tens - b'0') * 10 + i64::from(ones - b'0')
             }
-            if colon && unit < 3_600 {
-                self.literal(b":")?;
+            [b'+', ones @ b'0'..=b'9'] => i64::from(ones - b'0'),
+            [b'-', ones @ b'0'..=b'9'] => -i64::from(ones - b'0'),
+            _ => return Err(Fault::Form),
+        };
+        Ok(if year >= 69 { year + 1900 } else { year + 2000 })
+    }
+
+    fn optional_fraction(&mut self, fields: &mut Fields) {
+        if let [b'.' | b',', digits @ ..] = self.rest {
+            let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if count > 0 {
+                fields.nanoseconds = fraction(&digits[..count]);
+                self.rest = &digits[count..];
             }
-            let value = self.number(true)?;
-            in_range(value, most, what)?;
-            total += i32::try_from(value).expect("two digits") * unit;
         }
-        Ok(sign * total)
     }
 
-    /// An abbreviation of a zone; `UTC` is an offset.
-    fn abbreviation(&mut self, fields: &mut Fields) -> Result<Option<&'a [u8]>, ParseTimeError> {
-        let rest = self.rest();
-        if rest.starts_with(b"UTC") {
-            self.at += 3;
-            fields.offset = Some(0);
-            return Ok(None);
+    /// A sign and two digits each for hours and what else the layout has. As in Go, 24 hours and 60
+    /// minutes are accepted.
+    fn offset(&mut self, minutes: bool, seconds: bool, colon: bool) -> Outcome<i32> {
+        let sign = match self.take(1)? {
+            b"+" => 1,
+            b"-" => -1,
+            _ => return Err(Fault::Form),
+        };
+        let mut offset = at_most(24, self.number(true)?, "time zone offset hour")? * 3_600;
+        if minutes {
+            self.colon(colon)?;
+            offset += at_most(60, self.number(true)?, "time zone offset minute")? * 60;
         }
-        let length = abbreviation_length(rest).ok_or_else(|| self.mismatch())?;
-        self.at += length;
-        Ok(Some(&rest[..length]))
-    }
-}
-
-fn abbreviation_length(text: &[u8]) -> Option<usize> {
-    if text.starts_with(b"ChST") || text.starts_with(b"MeST") {
-        return Some(4);
-    }
-    if text.starts_with(b"GMT") {
-        return Some(3 + signed_hours(&text[3..]));
-    }
-    if matches!(text.first(), Some(b'+' | b'-')) {
-        return Some(signed_hours(text)).filter(|length| *length > 0);
-    }
-    match text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count() {
-        3 => Some(3),
-        4 if text[3] == b'T' || text.starts_with(b"WITA") => Some(4),
-        5 if text[4] == b'T' => Some(5),
-        _ => None,
-    }
-}
-
-/// Length of `+3`, `-07`; 0 where there is none or it is over 23.
-fn signed_hours(text: &[u8]) -> usize {
-    if !matches!(text.first(), Some(b'+' | b'-')) {
-        return 0;
-    }
-    let digits = text[1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = text[1..=digits].iter().fold(0_u32, |value, digit| {
-        value.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
-    });
-    if digits == 0 || value > 23 { 0 } else { 1 + digits }
-}
-
-fn in_range(value: u32, most: u32, what: &'static str) -> Result<(), ParseTimeError> {
-    if value > most { Err(ParseTimeError::OutOfRange { what }) } else { Ok(()) }
-}
-
-trait TrimSpaces {
-    fn trim_ascii_start_spaces(&self) -> &Self;
-}
-
-impl TrimSpaces for [u8] {
-    /// Spaces only: other white space is not skipped.
-    fn trim_ascii_start_spaces(&self) -> &Self {
-        let count = self.iter().take_while(|byte| **byte == b' ').count();
-        &self[count..]
-    }
-}
-
-/// `2006-01-02T15:04:05[.fraction](Z|+01:00)` in one look; anything else goes the long way.
-pub(super) fn rfc3339(text: &[u8]) -> Option<Time> {
-    let number = |begin: usize, end: usize| {
-        text.get(begin..end)?.iter().try_fold(0_u32, |value, byte| {
-            byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
-        })
-    };
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if text.len() < 20 || !separators.iter().all(|(at, byte)| text[*at] == *byte) {
-        return None;
-    }
-    let civil = Civil {
-        year: i64::from(number(0, 4)?),
-        month: number(5, 7)?,
-        day: number(8, 10)?,
-        hour: number(11, 13)?,
-        minute: number(14, 16)?,
-        second: number(17, 19)?,
-    };
-    let is_valid = (1..=12).contains(&civil.month)
-        && civil.day >= 1
-        && civil.day <= days_in(civil.month, civil.year)
-        && civil.hour < 24
-        && civil.minute < 60
-        && civil.second < 60;
-    if !is_valid {
-        return None;
-    }
-    let (mut nanos, mut at) = (0, 19);
-    if text[at] == b'.' {
-        let digits = text[20..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 {
-            return None;
+        if seconds {
+            self.colon(colon)?;
+            offset += at_most(60, self.number(true)?, "time zone offset second")?;
         }
-        for index in 0..9 {
-            nanos = nanos * 10 + if index < digits { u32::from(text[20 + index] - b'0') } else { 0 };
-        }
-        at = 20 + digits;
+        Ok(sign * offset.cast_signed())
     }
-    let offset = match text.get(at)? {
-        b'Z' if text.len() == at + 1 => 0,
-        sign @ (b'+' | b'-') if text.len() == at + 6 && text[at + 3] == b':' => {
-            let (hours, minutes) = (number(at + 1, at + 3)?, number(at + 4, at + 6)?);
-            if hours > 24 || minutes > 60 {
-                return None;
-            }
-            let seconds = i32::try_from(hours * 3_600 + minutes * 60).ok()?;
-            if *sign == b'-' { -seconds } else { seconds }
-        }
-        _ => return None,
-    };
-    Some(Time::on_clock(civil, nanos, Place::Fixed(offset, None)))
+
+    fn colon(&mut self, expected: bool) -> Outcome<()> {
+        if expected && self.take(1)? != b":" { Err(Fault::Form) } else { Ok(()) }
+    }
+}
+
+fn without_spaces(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|byte| **byte == b' ').count();
+    &text[spaces..]
+}
+
+fn at_most(limit: u32, value: u32, what: &'static str) -> Outcome<u32> {
+    if value > limit { Err(Fault::Range(what)) } else { Ok(value) }
 }

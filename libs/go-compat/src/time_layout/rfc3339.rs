@@ -3,10 +3,10 @@
 //! It may only accept what the chunks accept with the same result, and answers `None` for anything
 //! else, so that the general parser decides and words the error.
 
+use super::Time;
 use super::civil::{Civil, days_in};
 use super::parse::{fraction, time_at_offset};
 use super::zone::Zone;
-use super::Time;
 
 pub(super) fn parse(text: &[u8], zone: &Zone) -> Option<Time> {
     let (head, rest) = text.split_first_chunk::<19>()?;

@@ -92,7 +92,8 @@ impl Zone {
         let mut names =
             vec![(Abbreviation::new(first.abbreviation().as_bytes()), first.offset().seconds())];
         let transitions = zone.following(Timestamp::MIN);
-        for transition in transitions.take_while(|at| at.timestamp().as_second() < LAST_TRANSITION) {
+        for transition in transitions.take_while(|at| at.timestamp().as_second() < LAST_TRANSITION)
+        {
             let name = Abbreviation::new(transition.abbreviation().as_bytes());
             let known = (name, transition.offset().seconds());
             if !names.contains(&known) {
@@ -189,6 +190,9 @@ fn clamped(seconds: i64) -> Timestamp {
 mod tests {
     use super::*;
 
+    /// Seconds since 1970.
+    const JANUARY_2024: i64 = 1_704_164_645;
+
     #[test]
     fn names_are_exact() {
         for name in ["Europe/Berlin", "US/Eastern", "Etc/GMT+5", "EST5EDT", "Asia/Calcutta"] {
@@ -196,7 +200,8 @@ mod tests {
         }
         assert_eq!(Zone::named("").unwrap(), Zone::utc());
         assert_eq!(Zone::named("UTC").unwrap(), Zone::utc());
-        for name in ["Mars/Base", "europe/berlin", "utc", "CEST", "../UTC", "/etc/localtime", "PST"] {
+        for name in ["Mars/Base", "europe/berlin", "utc", "CEST", "../UTC", "/etc/localtime", "PST"]
+        {
             let error = Zone::named(name).unwrap_err().to_string();
             assert!(error.starts_with(&format!("unknown time zone {name}")), "{error}");
         }
@@ -207,7 +212,6 @@ mod tests {
         let offset = |zone: &str, name: &[u8], clock| {
             Zone::named(zone).unwrap().offset_of(Abbreviation::new(name), clock)
         };
-        const JANUARY_2024: i64 = 1_704_164_645;
         assert_eq!(offset("Europe/Berlin", b"CEST", JANUARY_2024), Some(7200));
         assert_eq!(offset("America/Los_Angeles", b"PST", JANUARY_2024), Some(-8 * 3600));
         assert_eq!(offset("Europe/Berlin", b"PST", JANUARY_2024), None);

@@ -9,7 +9,7 @@ pub enum Format {
     /// Prometheus text format 0.0.4.
     #[default]
     Text004,
-    /// OpenMetrics text format 1.0.0.
+    /// `OpenMetrics` text format 1.0.0.
     OpenMetrics100,
 }
 

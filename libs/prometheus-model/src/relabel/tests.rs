@@ -9,6 +9,7 @@ fn config(action: Action) -> RelabelConfig {
     RelabelConfig { action, ..RelabelConfig::default() }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "most keys of a rule are optional")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

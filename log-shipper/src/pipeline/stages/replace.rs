@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use go_compat::regexp::{Locations, Regexp};
+use go_compat::regexp::{Haystack, Locations, Regexp};
 use go_compat::template::Template;
 
 use super::error::StageError;
@@ -204,9 +204,10 @@ fn for_each_match(
     locations: &mut Locations,
     mut each: impl FnMut(&Locations) -> Option<()>,
 ) -> Option<()> {
+    let haystack = Haystack::new(text);
     let mut at = 0;
     let mut last_end = None;
-    while at <= text.len() && regexp.captures_read_at(locations, text, at) {
+    while at <= text.len() && regexp.captures_read_in(locations, &haystack, at) {
         let (begin, end) = locations.get(0)?;
         let behind_another = begin == end && last_end == Some(begin);
         at = if end > at { end } else { at + character_length(&text[at..]) };

@@ -166,7 +166,12 @@ impl Source {
     }
 
     /// Takes one turn: a chunk of the oldest file that has one.
-    pub fn read(&mut self, buffer: &mut Vec<u8>, shipper: &mut LineShipper, metrics: &Metrics) -> Turn {
+    pub fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        shipper: &mut LineShipper,
+        metrics: &Metrics,
+    ) -> Turn {
         let now = shipper.now();
         if let Some(until) = self.paused_until.take_if(|until| *until > now) {
             self.paused_until = Some(until);
@@ -264,6 +269,7 @@ impl Source {
         (result, pause)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "exact up to files of 8 PiB")]
     fn show_sizes(&self) {
         let Some(open) = self.open.back() else { return };
         self.read_bytes.set(open.reader.position() as f64);
@@ -307,7 +313,13 @@ impl Source {
     }
 
     /// The end of a file that lost its name: its last line needs no newline.
-    fn finish(&mut self, index: usize, buffer: &mut Vec<u8>, shipper: &mut LineShipper, metrics: &Metrics) {
+    fn finish(
+        &mut self,
+        index: usize,
+        buffer: &mut Vec<u8>,
+        shipper: &mut LineShipper,
+        metrics: &Metrics,
+    ) {
         let open = &mut self.open[index];
         let file = open.generation.progress.file();
         let (job, labels, encoding) = (self.job, &self.labels, self.encoding);

@@ -11,7 +11,7 @@ use crate::tail::file_identity::{Fingerprint, Inode};
 use crate::tail::mailbox::Generation;
 
 /// A finished file that no pattern matched for so long is forgotten.
-const FORGET_AFTER: Duration = Duration::from_secs(600);
+const FORGET_AFTER: Duration = Duration::from_mins(10);
 
 /// What is known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ static LOCAL: LazyLock<Zone> = LazyLock::new(Zone::local);
 
 pub(super) const TABLE: &[Builtin] = &[
     exactly("now", 0, |call| Ok(Value::Time(now(call)))),
-    exactly("ago", 1, ago),
+    exactly("ago", 1, |call| Ok(Value::text(ago(call)))),
     exactly("date", 2, |call| {
         let time = time_at(call, 1);
         formatted(call, &time, &LOCAL)
@@ -105,11 +105,11 @@ fn html_date(time: &Time, zone: &Zone) -> Value {
 }
 
 /// Now minus the given time, to the second.
-fn ago(call: &mut Arguments<'_>) -> Outcome {
+fn ago(call: &Arguments<'_>) -> String {
     let elapsed = since(call, &time_at(call, 0));
     let half = if elapsed < 0 { -NANOSECONDS / 2 } else { NANOSECONDS / 2 };
     let seconds = elapsed.saturating_add(half) / NANOSECONDS;
-    Ok(Value::text(durations::format(seconds.saturating_mul(NANOSECONDS))))
+    durations::format(seconds.saturating_mul(NANOSECONDS))
 }
 
 fn modified(call: &mut Arguments<'_>, strict: bool) -> Outcome {

@@ -11,7 +11,7 @@ use crate::template::limits::{Fault, failed};
 use crate::template::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
-    at_least("dict", 0, dict),
+    at_least("dict", 0, |call| Ok(Value::map(dict(call)))),
     exactly("get", 2, |call| {
         let found = entries(call.get(0))?.get(call.bytes(1)?).cloned();
         Ok(found.unwrap_or_else(|| Value::text("")))
@@ -61,14 +61,14 @@ fn entries(value: &Value) -> Result<&BTreeMap<Vec<u8>, Value>, Fault> {
     }
 }
 
-fn dict(call: &mut Arguments<'_>) -> Outcome {
+fn dict(call: &mut Arguments<'_>) -> BTreeMap<Vec<u8>, Value> {
     let mut map = BTreeMap::new();
     let mut arguments = call.take_from(0).into_iter();
     while let Some(key) = arguments.next() {
         // a key without a value gets an empty text
         map.insert(key.into_printed(), arguments.next().unwrap_or_else(|| Value::text("")));
     }
-    Ok(Value::map(map))
+    map
 }
 
 fn pluck(call: &mut Arguments<'_>) -> Outcome {

@@ -78,14 +78,15 @@ pub(super) fn format(nanoseconds: i64) -> String {
     }
     let minute = 60 * second;
     let hour = 60 * minute;
-    let mut out = sign.to_owned();
-    if magnitude >= hour {
-        out += &format!("{}h", magnitude / hour);
+    let (hours, minutes) = (magnitude / hour, magnitude % hour / minute);
+    let seconds = decimal(magnitude % minute, second);
+    if hours > 0 {
+        format!("{sign}{hours}h{minutes}m{seconds}s")
+    } else if minutes > 0 {
+        format!("{sign}{minutes}m{seconds}s")
+    } else {
+        format!("{sign}{seconds}s")
     }
-    if magnitude >= minute {
-        out += &format!("{}m", magnitude % hour / minute);
-    }
-    out + &decimal(magnitude % minute, second) + "s"
 }
 
 /// `number / unit` without trailing zeros; `unit` is a power of ten.

@@ -75,7 +75,7 @@ fn decode(text: &[u8], alphabet: &[u8]) -> Result<Vec<u8>, usize> {
         }
     }
     // a whole block, and no digit that carries no byte
-    if digits.len() % block != 0 || padding >= block || count >= bits {
+    if !digits.len().is_multiple_of(block) || padding >= block || count >= bits {
         return Err(data.last().map_or(0, |(at, _)| *at));
     }
     Ok(out)

@@ -19,29 +19,29 @@ pub(super) const TABLE: &[Builtin] = &[
         let number = std::str::from_utf8(&printed).ok().and_then(|text| parse_int(text, 8));
         Ok(Value::Int(number.unwrap_or(0)))
     }),
-    at_least("add", 0, |call| ints(call, 0, i64::wrapping_add)),
+    at_least("add", 0, |call| Ok(ints(call, 0, i64::wrapping_add))),
     exactly("add1", 1, |call| Ok(Value::Int(to_int(call.get(0)).wrapping_add(1)))),
     exactly("sub", 2, |call| Ok(Value::Int(to_int(call.get(0)).wrapping_sub(to_int(call.get(1)))))),
-    at_least("mul", 1, |call| ints(call, 1, i64::wrapping_mul)),
+    at_least("mul", 1, |call| Ok(ints(call, 1, i64::wrapping_mul))),
     exactly("div", 2, |call| divided(call, i64::wrapping_div)),
     exactly("mod", 2, |call| divided(call, i64::wrapping_rem)),
-    at_least("max", 1, |call| ints(call, i64::MIN, i64::max)),
-    at_least("biggest", 1, |call| ints(call, i64::MIN, i64::max)),
-    at_least("min", 1, |call| ints(call, i64::MAX, i64::min)),
-    at_least("addf", 0, |call| decimals(call, |left, right| left + right)),
+    at_least("max", 1, |call| Ok(ints(call, i64::MIN, i64::max))),
+    at_least("biggest", 1, |call| Ok(ints(call, i64::MIN, i64::max))),
+    at_least("min", 1, |call| Ok(ints(call, i64::MAX, i64::min))),
+    at_least("addf", 0, |call| Ok(decimals(call, |left, right| left + right))),
     exactly("add1f", 1, |call| Ok(Value::Float(decimal(to_float(call.get(0)) + 1.0)))),
-    at_least("subf", 1, |call| decimals(call, |left, right| left - right)),
-    at_least("mulf", 1, |call| decimals(call, |left, right| left * right)),
+    at_least("subf", 1, |call| Ok(decimals(call, |left, right| left - right))),
+    at_least("mulf", 1, |call| Ok(decimals(call, |left, right| left * right))),
     at_least("divf", 1, divf),
-    at_least("maxf", 1, |call| floats(call, f64::max)),
-    at_least("minf", 1, |call| floats(call, f64::min)),
+    at_least("maxf", 1, |call| Ok(floats(call, f64::max))),
+    at_least("minf", 1, |call| Ok(floats(call, f64::min))),
     exactly("ceil", 1, |call| Ok(Value::Float(to_float(call.get(0)).ceil()))),
     exactly("floor", 1, |call| Ok(Value::Float(to_float(call.get(0)).floor()))),
     Builtin { name: "round", least: 2, most: 3, run: round },
 ];
 
-fn ints(call: &Arguments<'_>, start: i64, fold: fn(i64, i64) -> i64) -> Outcome {
-    Ok(Value::Int(call.values.iter().map(to_int).fold(start, fold)))
+fn ints(call: &Arguments<'_>, start: i64, fold: fn(i64, i64) -> i64) -> Value {
+    Value::Int(call.values.iter().map(to_int).fold(start, fold))
 }
 
 fn divided(call: &Arguments<'_>, divide: fn(i64, i64) -> i64) -> Outcome {
@@ -55,12 +55,12 @@ fn reduced(call: &Arguments<'_>, fold: impl Fn(f64, f64) -> f64) -> f64 {
     call.values.iter().map(to_float).reduce(fold).unwrap_or(0.0)
 }
 
-fn floats(call: &Arguments<'_>, fold: fn(f64, f64) -> f64) -> Outcome {
-    Ok(Value::Float(reduced(call, fold)))
+fn floats(call: &Arguments<'_>, fold: fn(f64, f64) -> f64) -> Value {
+    Value::Float(reduced(call, fold))
 }
 
-fn decimals(call: &Arguments<'_>, fold: fn(f64, f64) -> f64) -> Outcome {
-    Ok(Value::Float(decimal(reduced(call, fold))))
+fn decimals(call: &Arguments<'_>, fold: fn(f64, f64) -> f64) -> Value {
+    Value::Float(decimal(reduced(call, fold)))
 }
 
 /// sprig computes these in decimal: 0.1 + 0.2 is 0.3. Fifteen digits are what a float64 holds of

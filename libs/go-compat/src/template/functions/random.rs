@@ -73,7 +73,7 @@ impl Random {
 
     /// A number less than `end`, which is not 0.
     fn below(&mut self, end: usize) -> usize {
-        let scaled = u128::from(self.next()) * end as u128 >> 64;
+        let scaled = (u128::from(self.next()) * end as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Arguments, Builtin, Outcome, check_length, exactly, usize_of};
-use crate::regexp::Regexp;
+use crate::regexp::{Haystack, Regexp};
 use crate::template::limits::{Fault, failed};
 use crate::template::value::Value;
 
@@ -84,11 +84,12 @@ fn matches(
 ) -> Result<Vec<(usize, usize)>, Fault> {
     let limit = if limit < 0 { usize::MAX } else { usize_of(limit) };
     let mut found = Vec::new();
+    let haystack = Haystack::new(text);
     let mut locations = regexp.capture_locations();
     let (mut position, mut previous_end) = (0, None);
     while found.len() < limit
         && position <= text.len()
-        && regexp.captures_read_at(&mut locations, text, position)
+        && regexp.captures_read_in(&mut locations, &haystack, position)
         && let Some((start, end)) = locations.get(0)
     {
         call.budget.spend(32)?;
@@ -118,10 +119,11 @@ fn replace_all(call: &mut Arguments<'_>, expand: bool) -> Outcome {
         None
     };
     let mut out = Vec::with_capacity(text.len());
+    let haystack = Haystack::new(&text);
     let mut locations = regexp.capture_locations();
     let (mut position, mut copied) = (0, 0);
     while position <= text.len()
-        && regexp.captures_read_at(&mut locations, &text, position)
+        && regexp.captures_read_in(&mut locations, &haystack, position)
         && let Some((start, end)) = locations.get(0)
     {
         out.extend_from_slice(&text[copied..start]);

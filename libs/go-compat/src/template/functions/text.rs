@@ -36,9 +36,9 @@ pub(super) const TABLE: &[Builtin] = &[
         Ok(Value::text(kept.collect::<String>()))
     }),
     at_least("cat", 0, cat),
-    at_least("quote", 0, |call| quoted(call, quote_bytes)),
+    at_least("quote", 0, |call| Ok(quoted(call, quote_bytes))),
     at_least("squote", 0, |call| {
-        quoted(call, |bytes| format!("'{}'", String::from_utf8_lossy(bytes)))
+        Ok(quoted(call, |bytes| format!("'{}'", String::from_utf8_lossy(bytes))))
     }),
     exactly("indent", 2, |call| indent(call, "")),
     exactly("nindent", 2, |call| indent(call, "\n")),
@@ -203,14 +203,14 @@ fn cat(call: &mut Arguments<'_>) -> Outcome {
     Ok(Value::Text(out))
 }
 
-fn quoted(call: &mut Arguments<'_>, quote: impl Fn(&[u8]) -> String) -> Outcome {
+fn quoted(call: &mut Arguments<'_>, quote: impl Fn(&[u8]) -> String) -> Value {
     let quoted: Vec<String> = call
         .take_from(0)
         .into_iter()
         .filter(|value| !matches!(value, Value::Nil))
         .map(|value| quote(&value.into_printed()))
         .collect();
-    Ok(Value::text(quoted.join(" ")))
+    Value::text(quoted.join(" "))
 }
 
 fn indent(call: &mut Arguments<'_>, before: &str) -> Outcome {
@@ -220,7 +220,7 @@ fn indent(call: &mut Arguments<'_>, before: &str) -> Outcome {
     }
     let spaces = usize_of(spaces);
     let text = call.bytes(1)?;
-    let lines = 1 + text.iter().filter(|byte| **byte == b'\n').count();
+    let lines = text.split(|byte| *byte == b'\n').count();
     check_length(lines.saturating_mul(spaces).saturating_add(text.len()))?;
     let padding = " ".repeat(spaces);
     let mut out = before.as_bytes().to_vec();
@@ -256,18 +256,18 @@ fn html(text: &[u8]) -> Vec<u8> {
 }
 
 fn js(text: &[u8]) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len());
+    let mut out = Vec::with_capacity(text.len());
+    let mut utf8 = [0; 4];
     for character in characters::characters(text) {
         match character {
-            '\\' | '\'' | '"' => out.extend(['\\', character]),
-            '<' | '>' | '&' | '=' | '\0'..' ' => {
-                out.push_str(&format!("\\u{:04X}", u32::from(character)));
+            '\\' | '\'' | '"' => out.extend([b'\\', character as u8]),
+            _ if !"<>&=".contains(character) && crate::strconv::is_print(character) => {
+                out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
             }
-            _ if crate::strconv::is_print(character) => out.push(character),
-            _ => out.push_str(&format!("\\u{:04X}", u32::from(character))),
+            _ => out.extend_from_slice(format!("\\u{:04X}", u32::from(character)).as_bytes()),
         }
     }
-    out.into_bytes()
+    out
 }
 
 /// sprig's `toStrings` and what `join` and `sortAlpha` begin with: every element printed, nil left

@@ -1,3 +1,5 @@
+//! Recorded lines, limits, and what is released when.
+
 use std::time::Duration;
 
 use super::partials::{MAX_HELD_BYTES, MAX_LINE_BYTES, MAX_WAIT};
@@ -251,6 +253,11 @@ fn joined_lines_are_cut_and_single_ones_are_not() {
     );
     let mut job = Job::new(limits(0, 0, true));
     assert_eq!(job.lines(&["1Z stdout P abcdefgh", "2Z stdout F ij"]), [""]);
+
+    let mut job = Job::new(limits(0, 5, true));
+    job.lines(&["0Z stdout P abcdefgh"]);
+    job.context.now += MAX_WAIT;
+    assert_eq!(job.flush(false), ["abcde"], "a part that is released alone is cut too");
 }
 
 #[test]

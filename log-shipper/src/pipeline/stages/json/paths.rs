@@ -227,6 +227,12 @@ mod tests {
         assert!(find(&["a.b"], &text).is_ok());
     }
 
+    #[test]
+    fn objects_side_by_side_are_not_depth() {
+        let text = format!("{{{}\"z\":0}}", "\"a\":{\"b\":1},".repeat(10_001));
+        assert_eq!(find(&["a.b"], &text).unwrap(), [Some("1")]);
+    }
+
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

@@ -1,3 +1,5 @@
+//! Recorded values and expressions, sources, and refused options.
+
 use std::borrow::Cow;
 
 use super::*;
@@ -204,7 +206,7 @@ fn options_are_read_from_the_configuration() {
         let stage = JsonStage::from_node(&crate::config::yaml::parse(yaml).unwrap(), &mut warnings);
         (stage, warnings)
     };
-    let (stage, warnings) = build("{expressions: {a: , b: b.c, n: nope(b)}, drop_malformed: true}");
+    let (stage, warnings) = build("{expressions: {a: , b: b.c, c: nope(b)}, drop_malformed: true}");
     let stage = stage.unwrap();
     assert!(stage.drop_malformed);
     assert_eq!(stage.wanted.names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);

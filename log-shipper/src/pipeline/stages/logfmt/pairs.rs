@@ -70,7 +70,7 @@ impl<'a> Pairs<'a> {
                 b'\\' => {
                     escaped = true;
                     end += 2;
-                    if end > self.text.len() || self.text[end - 1] == b'\n' {
+                    if end > self.text.len() {
                         return Err(Malformed);
                     }
                 }

@@ -1,3 +1,5 @@
+//! Recorded blocks, limits, positions, and forgotten streams.
+
 use std::sync::Arc;
 
 use super::blocks::{MAX_BLOCK_BYTES, MAX_HELD_BYTES, MAX_IDLE, MAX_STREAMS};

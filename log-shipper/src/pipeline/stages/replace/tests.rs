@@ -1,3 +1,5 @@
+//! Recorded replacements, Go's order of matches, and refused options.
+
 use std::borrow::Cow;
 
 use super::*;

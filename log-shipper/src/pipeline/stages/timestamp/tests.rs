@@ -1,3 +1,5 @@
+//! Recorded times for every kind of format, and lines without one.
+
 use super::*;
 use crate::pipeline::extracted::Value;
 use crate::pipeline::stages::testing::{NOW_NS, entry, extract, run, text};

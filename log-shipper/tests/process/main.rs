@@ -1,0 +1,14 @@
+//! log-shipper as its users run it: a process, files, signals, and a server that misbehaves.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::format_push_string,
+    reason = "a test says what failed by failing; its numbers are small"
+)]
+
+mod bad_input;
+mod crash;
+mod fixture;
+mod outage;
+mod rotation;
