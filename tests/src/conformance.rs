@@ -3,8 +3,16 @@
 //! A case is data: its folder says what happens and what must come of it. Nothing in here may know a
 //! case by its name.
 
-pub mod label_text;
-pub mod push_body;
-pub mod http_exchange;
-pub mod kubernetes;
-pub mod sink;
+mod base64;
+pub mod case;
+mod compare;
+mod http_exchange;
+mod kubernetes;
+mod label_text;
+mod observe;
+mod placeholders;
+mod push_body;
+mod run;
+mod sink;
+mod steps;
+pub mod suite;

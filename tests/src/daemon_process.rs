@@ -263,7 +263,8 @@ mod tests {
     #[test]
     fn a_signal_ends_the_process_and_is_its_negative_exit_code() {
         let dir = tempfile::tempdir().unwrap();
-        let mut process = DaemonProcess::start(&shell(dir.path(), "while :; do :; done"), 1).unwrap();
+        let mut process =
+            DaemonProcess::start(&shell(dir.path(), "while :; do :; done"), 1).unwrap();
         process.signal(Signal::TERM);
         assert_eq!(process.wait_exit(PATIENCE).map(exit_code), Some(-15));
     }

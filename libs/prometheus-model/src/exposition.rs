@@ -235,8 +235,9 @@ impl Writer {
                     _ => kind = MetricType::Untyped,
                 }
             }
-            // An empty help text has its line too, as Go's client writes it.
-            let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
+            if !family.help.is_empty() {
+                let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
+            }
             let _ = writeln!(page, "# TYPE {shown} {}", kind.as_str(self.format));
             page.push_str(&family.samples);
         }

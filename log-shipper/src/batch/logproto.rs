@@ -127,9 +127,9 @@ mod tests {
         let mut request = Vec::new();
         put_stream(&mut request, r#"{a="b"}"#, &entries);
         let expected = [
-            &[0x0A, 32, 0x0A, 7][..],
+            &[0x0A, 33, 0x0A, 7][..],
             br#"{a="b"}"#,
-            &[0x12, 21, 0x0A, 8, 0x08, 0x80, 0xDE, 0xA0, 0xCB, 0x05, 0x10, 7],
+            &[0x12, 22, 0x0A, 8, 0x08, 0x80, 0xDE, 0xA0, 0xCB, 0x05, 0x10, 7],
             &[0x12, 2],
             b"hi",
             &[0x1A, 6, 0x0A, 1, b't', 0x12, 1, b'x'],

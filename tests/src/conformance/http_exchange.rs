@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn requests_follow_each_other_on_one_connection() {
         let mut raw = &b"POST /p?client=a%20b&x HTTP/1.1\r\nContent-Length: 2\r\nA-B: c\r\n\r\nhi\
-            POST /q HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n1\r\nc\r\n0\r\n\r\n"[..];
+            POST /q HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+            [..];
         let first = read_request(&mut raw).unwrap().unwrap();
         assert_eq!((first.method.as_str(), first.path.as_str()), ("POST", "/p"));
         assert_eq!((first.parameter("client"), first.header("a-b")), (Some("a b"), Some("c")));

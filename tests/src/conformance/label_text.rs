@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn broken_text_is_refused() {
-        for raw in [r#"a="b""#, "{a=b}", r#"{a="b}"#, r#"{a="\q"}"#, r#"{a="1",a="2"}"#, "{a}", "{"] {
+        for raw in [r#"a="b""#, "{a=b}", r#"{a="b}"#, r#"{a="\q"}"#, r#"{a="1",a="2"}"#, "{a}", "{"]
+        {
             assert!(parse(raw.as_bytes()).is_err(), "{raw}");
         }
     }

@@ -212,7 +212,8 @@ fn decode_json(body: &[u8]) -> Result<Vec<PushedStream>, PushBodyError> {
                 .and_then(Value::as_str)
                 .and_then(|text| text.parse().ok())
                 .ok_or(shape("a timestamp that is no text of nanoseconds"))?;
-            let line = value.get(1).and_then(Value::as_str).ok_or(shape("a line that is no text"))?;
+            let line =
+                value.get(1).and_then(Value::as_str).ok_or(shape("a line that is no text"))?;
             entries.push(PushedEntry {
                 timestamp_ns,
                 line: line.as_bytes().to_vec(),
@@ -252,8 +253,7 @@ mod tests {
     #[test]
     fn protobuf_gives_labels_time_line_and_metadata() {
         let pair = [field(1, b"trace"), field(2, b"7")].concat();
-        let entry =
-            [field(1, &[0x08, 2, 0x10, 5]), field(2, b"a\xff"), field(3, &pair)].concat();
+        let entry = [field(1, &[0x08, 2, 0x10, 5]), field(2, b"a\xff"), field(3, &pair)].concat();
         let stream = [field(1, br#"{job="x"}"#), field(2, &entry)].concat();
         let streams = decode("application/x-protobuf", "", &snapped(&field(1, &stream))).unwrap();
         assert_eq!(streams.len(), 1);

@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct SinkOptions {
     /// Statuses of the first pushes; afterwards 204.
     pub script: Vec<u16>,
-    /// Request headers to remember, in lower case.
+    /// Request headers to remember, under the names given here.
     pub record_headers: Vec<String>,
     /// Objects of a Kubernetes API to serve beside.
     pub kubernetes: Option<Kubernetes>,
@@ -257,7 +257,7 @@ fn receive_push(shared: &Shared, request: &Request) -> u16 {
         state.requests += 1;
         state.last_push = Instant::now();
         for name in &shared.record_headers {
-            if let Some(value) = request.header(name) {
+            if let Some(value) = request.header(&name.to_ascii_lowercase()) {
                 let seen = state.headers.entry(client.clone()).or_default();
                 seen.entry(name.clone()).or_default().insert(value.to_owned());
             }

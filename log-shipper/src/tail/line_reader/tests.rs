@@ -55,10 +55,10 @@ fn lines_keep_their_bytes_and_an_unfinished_one_waits() {
     let mut file = Fixture::new(b"crlf\r\n\n\xff\x00 bytes\nno newl", 1_000);
     let lines = file.read().unwrap();
     assert_eq!(lines, [b"crlf\r".to_vec(), b"".to_vec(), b"\xff\x00 bytes".to_vec()]);
-    assert_eq!(file.reader.position(), 15);
+    assert_eq!(file.reader.position(), 16);
     file.append(b"ine\nnext\n");
     assert_eq!(file.read().unwrap(), [b"no newline".to_vec(), b"next".to_vec()]);
-    assert_eq!(file.reader.position(), 31);
+    assert_eq!(file.reader.position(), 32);
 }
 
 #[test]

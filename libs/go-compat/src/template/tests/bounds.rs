@@ -31,6 +31,7 @@ fn every_way_to_grow_has_an_end() {
         ("{{ $x := list 1 }}{{ range 100000000 }}{{ $x = append $x 1 }}{{ end }}", Limit::Work),
         ("{{ range 100000 }}{{ regexMatch (print \"a\" .) \"a\" }}{{ end }}", Limit::Work),
         ("{{ uniq (until 500000) }}", Limit::Work),
+        ("{{ $x := repeat 1000000 \"x\" }}{{ range 100000 }}{{ len $x }}{{ end }}", Limit::Work),
         ("{{ regexFindAll \"\" (repeat 4000000 \"x\") -1 }}", Limit::Work),
         ("{{ regexReplaceAll \"\" (repeat 4000000 \"x\") \"yy\" }}", Limit::Output),
         ("{{ splitList \"\" (repeat 4000000 \"x\") }}", Limit::Work),
