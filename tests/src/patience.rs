@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long a condition that must come true may take. Far above what an idle machine needs: it is
 /// only spent in full by a test that fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Pause between two looks at a condition that nobody signals.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Encodes bytes.
-pub fn encode(bytes: &[u8]) -> String {
+pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |at| u32::from(group.get(at).copied().unwrap_or(0));
@@ -17,7 +17,7 @@ pub fn encode(bytes: &[u8]) -> String {
 }
 
 /// Decodes text; `None` if it is no padded Base64.
-pub fn decode(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.as_bytes();
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {

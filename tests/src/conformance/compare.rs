@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 /// The first difference, as a path and two values; `None` if there is none.
-pub fn first_difference(expected: &Value, found: &Value, unordered: bool) -> Option<String> {
+pub(super) fn first_difference(expected: &Value, found: &Value, unordered: bool) -> Option<String> {
     let (expected, found) = (normalised(expected, unordered), normalised(found, unordered));
     // First what names a cause; the rest would only be its consequence.
     for key in ["accepted", "sink_errors", "streams"] {

@@ -7,27 +7,27 @@ use std::io::{self, BufRead, Read, Write};
 
 /// One request.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub(super) struct Request {
     /// `GET`, `POST` ...
-    pub method: String,
+    pub(super) method: String,
     /// The path, still percent-encoded.
-    pub path: String,
+    pub(super) path: String,
     /// The decoded query.
-    pub query: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
     /// Names in lower case.
     headers: Vec<(String, String)>,
     /// The body, of its declared length or from its chunks.
-    pub body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Request {
     /// A header's value, if it was sent. `name` is in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
     /// The first value of a query parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 }
@@ -51,7 +51,7 @@ fn read_line(from: &mut impl BufRead) -> io::Result<Option<String>> {
 /// # Errors
 ///
 /// When the connection breaks or the request is no HTTP/1.
-pub fn read_request(from: &mut impl BufRead) -> io::Result<Option<Request>> {
+pub(super) fn read_request(from: &mut impl BufRead) -> io::Result<Option<Request>> {
     let Some(first) = read_line(from)? else { return Ok(None) };
     let mut words = first.split(' ');
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
@@ -131,7 +131,7 @@ fn unescape(text: &str) -> String {
 /// # Errors
 ///
 /// When the connection breaks.
-pub fn write_answer(
+pub(super) fn write_answer(
     to: &mut impl Write,
     status: u16,
     headers: &[(&str, &str)],
@@ -139,10 +139,10 @@ pub fn write_answer(
 ) -> io::Result<()> {
     let mut answer = format!("HTTP/1.1 {status} Scripted\r\n");
     for (name, value) in headers {
-        answer.push_str(&format!("{name}: {value}\r\n"));
+        answer.extend([name, ": ", value, "\r\n"]);
     }
     if status != 204 {
-        answer.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        answer.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     answer.push_str("\r\n");
     to.write_all(answer.as_bytes())?;

@@ -12,14 +12,14 @@ use super::http_exchange::Request;
 
 /// Objects by URL path, and who asked for them.
 #[derive(Debug, Default)]
-pub struct Kubernetes {
+pub(super) struct Kubernetes {
     objects: Map<String, Value>,
     requests: BTreeSet<(String, String)>,
 }
 
 /// What to answer.
 #[derive(Debug)]
-pub enum KubernetesAnswer {
+pub(super) enum KubernetesAnswer {
     /// A complete answer.
     Json {
         /// Status code.
@@ -33,12 +33,12 @@ pub enum KubernetesAnswer {
 
 impl Kubernetes {
     /// Serves `objects`: URL path to list object.
-    pub fn new(objects: Map<String, Value>) -> Self {
+    pub(super) fn new(objects: Map<String, Value>) -> Self {
         Self { objects, requests: BTreeSet::new() }
     }
 
     /// Path and selectors (as a JSON object) of all requests, each once, sorted.
-    pub fn requests(&self) -> Value {
+    pub(super) fn requests(&self) -> Value {
         let pair = |(path, selectors): &(String, String)| {
             json!([path, serde_json::from_str::<Value>(selectors).expect("it was written by us")])
         };
@@ -46,7 +46,7 @@ impl Kubernetes {
     }
 
     /// Answers one request.
-    pub fn answer(&mut self, request: &Request) -> KubernetesAnswer {
+    pub(super) fn answer(&mut self, request: &Request) -> KubernetesAnswer {
         let mut selectors = Map::new();
         for name in ["fieldSelector", "labelSelector"] {
             if let Some(value) = request.parameter(name) {
@@ -76,15 +76,12 @@ fn is_selected(object: &Value, request: &Request) -> bool {
     let matches = |have: Option<&Value>, want: &str| {
         have.and_then(Value::as_str).unwrap_or_default() == want.trim_start_matches('=')
     };
-    let fields = terms("fieldSelector").filter_map(|term| term.split_once('='));
-    let labels = terms("labelSelector").filter_map(|term| term.split_once('='));
+    let mut fields = terms("fieldSelector").filter_map(|term| term.split_once('='));
+    let mut labels = terms("labelSelector").filter_map(|term| term.split_once('='));
     let has_fields = fields
-        .map(|(path, want)| matches(object.pointer(&format!("/{}", path.replace('.', "/"))), want))
-        .all(|fits| fits);
+        .all(|(path, want)| matches(object.pointer(&format!("/{}", path.replace('.', "/"))), want));
     let own = object.pointer("/metadata/labels");
-    let has_labels = labels
-        .map(|(name, want)| matches(own.and_then(|own| own.get(name)), want))
-        .all(|fits| fits);
+    let has_labels = labels.all(|(name, want)| matches(own.and_then(|own| own.get(name)), want));
     has_fields && has_labels
 }
 
@@ -115,7 +112,7 @@ mod tests {
         assert!(matches!(unknown, KubernetesAnswer::Json { status: 404, .. }));
         assert_eq!(
             kubernetes.requests(),
-            json!([["/nodes", {}], ["/pods", {}], ["/pods", {"fieldSelector": "spec.nodeName=n2"}]])
+            json!([["/nodes", {}], ["/pods", {"fieldSelector": "spec.nodeName=n2"}], ["/pods", {}]])
         );
     }
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 /// Label text that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset} of label text: {reason}")]
-pub struct LabelTextError {
+pub(super) struct LabelTextError {
     /// Where, from 0.
-    pub offset: usize,
+    pub(super) offset: usize,
     /// What is wrong there.
-    pub reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
 /// Parses label text with its braces.
@@ -20,7 +20,7 @@ pub struct LabelTextError {
 /// # Errors
 ///
 /// [`LabelTextError`] with the offset; a name that occurs twice is an error too.
-pub fn parse(raw: &[u8]) -> Result<BTreeMap<String, String>, LabelTextError> {
+pub(super) fn parse(raw: &[u8]) -> Result<BTreeMap<String, String>, LabelTextError> {
     let fail = |offset, reason| LabelTextError { offset, reason };
     if raw.first() != Some(&b'{') || raw.last() != Some(&b'}') || raw.len() < 2 {
         return Err(fail(0, "no braces"));
@@ -102,7 +102,7 @@ fn unescape(rest: &[u8], value: &mut Vec<u8>) -> Option<usize> {
 }
 
 /// Text as it is, every byte outside UTF-8 as `\xNN`.
-pub fn printable(raw: &[u8]) -> String {
+pub(super) fn printable(raw: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(raw.len());
     for chunk in raw.utf8_chunks() {

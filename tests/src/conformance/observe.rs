@@ -24,20 +24,20 @@ const NOW_MARGIN_NS: i128 = 5_000_000_000;
 
 /// Turns what came into what is compared.
 #[derive(Debug)]
-pub struct Observer<'a> {
+pub(super) struct Observer<'a> {
     /// Folders and ports of the run.
-    pub placeholders: &'a Placeholders,
+    pub(super) placeholders: &'a Placeholders,
     /// When the run began.
-    pub began: Timestamp,
+    pub(super) began: Timestamp,
     /// Times are shown relative to the run's year.
-    pub yearless: bool,
+    pub(super) yearless: bool,
     /// Label whose value is the host's name.
-    pub hostname_label: Option<&'a str>,
+    pub(super) hostname_label: Option<&'a str>,
 }
 
 impl Observer<'_> {
     /// Streams by client, tenant and labels, entries in order of arrival.
-    pub fn streams(&self, entries: &[SunkEntry]) -> Value {
+    pub(super) fn streams(&self, entries: &[SunkEntry]) -> Value {
         let mut streams: Vec<Value> = Vec::new();
         let mut index = BTreeMap::new();
         for entry in entries {
@@ -122,7 +122,7 @@ impl Observer<'_> {
     }
 
     /// Headers per client, values sorted.
-    pub fn headers(&self, seen: &SeenHeaders) -> Value {
+    pub(super) fn headers(&self, seen: &SeenHeaders) -> Value {
         let clean = |values: &BTreeSet<String>| {
             values.iter().map(|value| self.placeholders.clean(value)).collect::<Vec<_>>()
         };
@@ -134,7 +134,7 @@ impl Observer<'_> {
     }
 
     /// Saved positions as text; null if there is no readable file.
-    pub fn positions(&self) -> Value {
+    pub(super) fn positions(&self) -> Value {
         let Some(saved) = read_positions(&self.placeholders.positions) else { return Value::Null };
         let clean = |(path, offset): (String, String)| {
             (self.placeholders.clean(&path), Value::String(offset))
@@ -143,7 +143,7 @@ impl Observer<'_> {
     }
 
     /// Families and samples of the metrics whose names one of the patterns matches.
-    pub fn metrics(&self, exposition: &str, wanted: &[Regex]) -> Value {
+    pub(super) fn metrics(&self, exposition: &str, wanted: &[Regex]) -> Value {
         let is_wanted = |name: &str| {
             wanted.iter().any(|pattern| pattern.find(name).is_some_and(|found| found.start() == 0))
         };
@@ -177,7 +177,7 @@ impl Observer<'_> {
     }
 
     /// Entries that a dry run has printed: time, labels, line, with or without tabs between.
-    pub fn printed(&self, stdout: &str) -> Vec<Value> {
+    pub(super) fn printed(&self, stdout: &str) -> Vec<Value> {
         let entry = Regex::new(r"^(\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d{4})\t*(\{.*?\})\t*(.*)$")
             .expect("the pattern is constant");
         let colour = Regex::new("\x1b\\[[0-9;]*m").expect("the pattern is constant");
@@ -212,7 +212,7 @@ fn split_sample(line: &str) -> Option<(&str, BTreeMap<String, String>, &str)> {
 }
 
 /// The positions of a file in the form that Promtail writes: one `PATH: "OFFSET"` a line.
-pub fn read_positions(path: &Path) -> Option<BTreeMap<String, String>> {
+pub(super) fn read_positions(path: &Path) -> Option<BTreeMap<String, String>> {
     let text = std::fs::read_to_string(path).ok()?;
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     match lines.next()? {

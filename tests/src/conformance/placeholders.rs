@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 
 /// Folders and ports of one run.
 #[derive(Debug, Clone)]
-pub struct Placeholders {
+pub(super) struct Placeholders {
     /// The input folder; inside the work folder.
-    pub input: PathBuf,
+    pub(super) input: PathBuf,
     /// The work folder.
-    pub work: PathBuf,
+    pub(super) work: PathBuf,
     /// The positions file.
-    pub positions: PathBuf,
+    pub(super) positions: PathBuf,
     /// Port of the sink.
-    pub sink_port: u16,
+    pub(super) sink_port: u16,
     /// Port for the binary's own server.
-    pub http_port: u16,
+    pub(super) http_port: u16,
 }
 
 impl Placeholders {
     /// Puts the values in the place of the names.
-    pub fn fill(&self, text: &str) -> String {
+    pub(super) fn fill(&self, text: &str) -> String {
         let sink = format!("http://127.0.0.1:{}", self.sink_port);
         [
             ("${INPUT_DIR}", display(&self.input)),
@@ -36,7 +36,7 @@ impl Placeholders {
     }
 
     /// Puts the names in the place of the values.
-    pub fn clean(&self, text: &str) -> String {
+    pub(super) fn clean(&self, text: &str) -> String {
         text.replace(&display(&self.input), "${INPUT_DIR}")
             .replace(&display(&self.work), "${WORK_DIR}")
             .replace(&format!("127.0.0.1:{}", self.sink_port), "${PUSH_HOST}")

@@ -14,7 +14,7 @@ use super::label_text::{self, LabelTextError};
 /// A body that Loki would not understand either.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PushBodyError {
+pub(super) enum PushBodyError {
     /// No snappy block.
     #[error("body is no snappy block")]
     Snappy(#[source] snap::Error),
@@ -37,22 +37,22 @@ pub enum PushBodyError {
 
 /// One stream of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedStream {
+pub(super) struct PushedStream {
     /// Its labels.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub(super) labels: Arc<BTreeMap<String, String>>,
     /// Its entries, in the order of the body.
-    pub entries: Vec<PushedEntry>,
+    pub(super) entries: Vec<PushedEntry>,
 }
 
 /// One entry of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedEntry {
+pub(super) struct PushedEntry {
     /// Nanoseconds since 1970.
-    pub timestamp_ns: i128,
+    pub(super) timestamp_ns: i128,
     /// The line: any bytes.
-    pub line: Vec<u8>,
+    pub(super) line: Vec<u8>,
     /// Structured metadata, as sent.
-    pub metadata: Vec<(String, String)>,
+    pub(super) metadata: Vec<(String, String)>,
 }
 
 /// Decodes a body by its `Content-Type` and `Content-Encoding`: JSON (plain, gzip, deflate, snappy),
@@ -61,7 +61,7 @@ pub struct PushedEntry {
 /// # Errors
 ///
 /// [`PushBodyError`] for anything that is not fully understood.
-pub fn decode(
+pub(super) fn decode(
     content_type: &str,
     content_encoding: &str,
     body: &[u8],

@@ -49,7 +49,7 @@ const REFUSE_LIMIT: Duration = Duration::from_secs(5);
 /// Why a case did not come to a result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub(super) enum RunError {
     /// A step's condition did not come true.
     #[error("step failed: waited for {0}")]
     Waited(String),
@@ -77,7 +77,7 @@ fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
 
 /// A run in progress.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     case: &'a Case,
     work: TempDir,
     placeholders: Placeholders,
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
     /// # Errors
     ///
     /// [`RunError`]
-    pub fn prepare(case: &'a Case, shipper: &Path) -> Result<Self, RunError> {
+    pub(super) fn prepare(case: &'a Case, shipper: &Path) -> Result<Self, RunError> {
         let work =
             tempfile::Builder::new().prefix("pc-").tempdir().map_err(doing("work folder"))?;
         let folder = work.path().canonicalize().map_err(doing("work folder"))?;
@@ -148,13 +148,8 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// The folder with configuration, input, positions and output of the binary.
-    pub fn work_folder(&self) -> &Path {
-        self.work.path()
-    }
-
     /// Leaves the work folder behind.
-    pub fn keep(mut self) -> PathBuf {
+    pub(super) fn keep(mut self) -> PathBuf {
         self.process = None;
         self.work.keep()
     }
@@ -164,7 +159,7 @@ impl<'a> Run<'a> {
     /// # Errors
     ///
     /// [`RunError`] when a step could not be done.
-    pub fn run(&mut self) -> Result<Value, RunError> {
+    pub(super) fn run(&mut self) -> Result<Value, RunError> {
         match self.case.spec.kind {
             Kind::Push => self.run_push(),
             Kind::Refuse => self.run_refuse(),
@@ -440,13 +435,11 @@ fn kubernetes(case: &Case, name: &str) -> Result<Kubernetes, RunError> {
 
 /// The exit code, or a text if the process had to be killed.
 fn ended(process: &mut DaemonProcess, limit: Duration) -> Value {
-    match process.wait_exit(limit) {
-        Some(status) => json!(exit_code(status)),
-        None => {
-            process.kill();
-            json!("did not stop")
-        }
+    if let Some(status) = process.wait_exit(limit) {
+        return json!(exit_code(status));
     }
+    process.kill();
+    json!("did not stop")
 }
 
 fn signal(name: &str) -> Result<Signal, RunError> {

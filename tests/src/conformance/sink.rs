@@ -24,57 +24,57 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a sink does beyond accepting everything.
 #[derive(Debug, Default)]
-pub struct SinkOptions {
+pub(super) struct SinkOptions {
     /// Statuses of the first pushes; afterwards 204.
-    pub script: Vec<u16>,
+    pub(super) script: Vec<u16>,
     /// Request headers to remember, under the names given here.
-    pub record_headers: Vec<String>,
+    pub(super) record_headers: Vec<String>,
     /// Objects of a Kubernetes API to serve beside.
-    pub kubernetes: Option<Kubernetes>,
+    pub(super) kubernetes: Option<Kubernetes>,
 }
 
 /// An accepted entry.
 #[derive(Debug, Clone)]
-pub struct SunkEntry {
+pub(super) struct SunkEntry {
     /// `?client=` of the push URL.
-    pub client: String,
+    pub(super) client: String,
     /// `X-Scope-OrgID`.
-    pub tenant: Option<String>,
+    pub(super) tenant: Option<String>,
     /// Labels of its stream.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub(super) labels: Arc<BTreeMap<String, String>>,
     /// Nanoseconds since 1970.
-    pub timestamp_ns: i128,
+    pub(super) timestamp_ns: i128,
     /// The line.
-    pub line: Vec<u8>,
+    pub(super) line: Vec<u8>,
     /// Structured metadata, as sent.
-    pub metadata: Vec<(String, String)>,
+    pub(super) metadata: Vec<(String, String)>,
 }
 
 /// Header values by client and name.
-pub type SeenHeaders = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+pub(super) type SeenHeaders = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// What has come so far.
 #[derive(Debug)]
-pub struct SinkState {
+pub(super) struct SinkState {
     script: VecDeque<u16>,
     kubernetes: Option<Kubernetes>,
     /// Accepted entries, in order of arrival.
-    pub entries: Vec<SunkEntry>,
+    pub(super) entries: Vec<SunkEntry>,
     /// Entries per accepted push.
-    pub batches: Vec<usize>,
+    pub(super) batches: Vec<usize>,
     /// Pushes, accepted or not.
-    pub requests: usize,
+    pub(super) requests: usize,
     /// Values of the headers to remember.
-    pub headers: SeenHeaders,
+    pub(super) headers: SeenHeaders,
     /// What no shipper should do: unknown paths, undecodable bodies.
-    pub errors: Vec<String>,
+    pub(super) errors: Vec<String>,
     /// When the last push came, or the sink was started.
-    pub last_push: Instant,
+    pub(super) last_push: Instant,
 }
 
 impl SinkState {
     /// Requests to the Kubernetes API, if there is one.
-    pub fn kubernetes_requests(&self) -> Option<serde_json::Value> {
+    pub(super) fn kubernetes_requests(&self) -> Option<serde_json::Value> {
         self.kubernetes.as_ref().map(Kubernetes::requests)
     }
 }
@@ -100,7 +100,7 @@ impl Shared {
 
 /// A running sink; closed on drop.
 #[derive(Debug)]
-pub struct Sink {
+pub(super) struct Sink {
     shared: Arc<Shared>,
     port: u16,
     accepting: Option<JoinHandle<()>>,
@@ -112,7 +112,7 @@ impl Sink {
     /// # Errors
     ///
     /// When there is no port or no thread to be had.
-    pub fn start(options: SinkOptions) -> io::Result<Self> {
+    pub(super) fn start(options: SinkOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
@@ -146,17 +146,21 @@ impl Sink {
     }
 
     /// The port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
+    pub(super) fn port(&self) -> u16 {
         self.port
     }
 
     /// Looks at what has come so far.
-    pub fn read<T>(&self, look: impl FnOnce(&SinkState) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&SinkState) -> T) -> T {
         look(&self.shared.state())
     }
 
     /// Waits until `condition` holds; false if it did not within `limit`.
-    pub fn wait(&self, limit: Duration, mut condition: impl FnMut(&SinkState) -> bool) -> bool {
+    pub(super) fn wait(
+        &self,
+        limit: Duration,
+        mut condition: impl FnMut(&SinkState) -> bool,
+    ) -> bool {
         let end = Instant::now() + limit;
         let mut state = self.shared.state();
         loop {

@@ -12,11 +12,11 @@ use super::placeholders::Placeholders;
 
 /// The folders that steps work in.
 #[derive(Debug, Clone, Copy)]
-pub struct Files<'a> {
+pub(super) struct Files<'a> {
     /// The case's folder: read only.
-    pub case_folder: &'a Path,
+    pub(super) case_folder: &'a Path,
     /// Names of this run.
-    pub placeholders: &'a Placeholders,
+    pub(super) placeholders: &'a Placeholders,
 }
 
 impl Files<'_> {
@@ -41,7 +41,7 @@ impl Files<'_> {
     /// # Errors
     ///
     /// What the system says.
-    pub fn apply(&self, step: &Step) -> io::Result<bool> {
+    pub(super) fn apply(&self, step: &Step) -> io::Result<bool> {
         match step {
             Step::Append(write) => OpenOptions::new()
                 .append(true)
@@ -108,7 +108,7 @@ fn truncate(path: &Path, size: u64) -> io::Result<()> {
 /// # Errors
 ///
 /// What the system says.
-pub fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -322,6 +322,10 @@ mod tests {
         assert_eq!(push(&mut state, None, ("a", "1"), &["abc", "abcd", "ab"]), 1);
         assert_eq!(state.texts(), ["abc", "ab"]);
         assert_eq!(state.refused[&("fake".to_owned(), "line_too_long")], 1);
+        // of a stream that is refused, all entries are
+        assert_eq!(push(&mut state, None, (&"n".repeat(1025), "1"), &["a", "b"]), 2);
+        assert_eq!(state.refused[&("fake".to_owned(), "label_name_too_long")], 2);
+        assert_eq!((state.lines(), state.streams().len()), (2, 1));
     }
 
     #[test]

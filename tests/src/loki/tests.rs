@@ -238,9 +238,25 @@ fn limits_refuse_a_part_and_say_which() {
 fn a_condition_that_never_holds_ends_with_the_patience() {
     let receiver = Receiver::local();
     assert!(!receiver.wait_for(Duration::ZERO, |state| state.requests > 0));
+}
+
+#[test]
+fn a_push_wakes_those_who_wait_for_it() {
+    let receiver = Receiver::local();
+    let (looked, first_look) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| receiver.wait_for(PATIENCE, |state| state.requests == 1));
+        let waiting = scope.spawn(|| {
+            let started = Instant::now();
+            let arrived = receiver.wait_for(PATIENCE, |state| {
+                let _ = looked.send(());
+                state.requests == 1
+            });
+            (arrived, started.elapsed())
+        });
+        // it has looked once in vain and waits, or holds the lock until it does
+        first_look.recv().unwrap();
         push(&receiver, &["x"]);
-        assert!(waiting.join().unwrap());
+        let (arrived, took) = waiting.join().unwrap();
+        assert!(arrived && took < PATIENCE, "{took:?}");
     });
 }
