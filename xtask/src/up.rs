@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The query that shows that the main job works.
-const QUERY: &str = r#"{job="ml-inference",level="info"}"#;
+const QUERY: &str = r#"{job="ml-inference",level="INFO"}"#;
 
 struct Options {
     log_lines: u32,
@@ -217,7 +217,7 @@ receiver           http://{receiver}      stands in for Loki, in memory: push an
 
 Ask it:
   curl -sG http://{receiver}/loki/api/v1/query_range --data-urlencode 'query={QUERY}'
-  curl -sG http://{receiver}/loki/api/v1/query_range --data-urlencode 'query={{job=\"ml-inference\"}} |= \"error\"'
+  curl -sG http://{receiver}/loki/api/v1/query_range --data-urlencode 'query={{job=\"ml-inference\"}} |= \"ERROR\"'
   curl -s  http://{receiver}/loki/api/v1/label/level/values
 
 Logs of the parts are in {folder}. Ctrl-C stops everything.",
