@@ -1,9 +1,13 @@
 //! Everything this daemon counts about itself, under Promtail's names and types: dashboards and
 //! alert rules depend on them. What Promtail has not is named `log_shipper_*`.
 
+pub mod sources;
+
 use std::time::Duration;
 
 use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterError, Registry};
+
+use self::sources::SourceMetrics;
 
 /// Why entries were given up at a client: the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub struct Metrics {
     pub truncations: Counter,
     /// Positions that could not be saved.
     pub position_save_failures: Counter,
+    /// Counters of sources that bring messages themselves.
+    pub sources: SourceMetrics,
     encoded_bytes: Family<Counter>,
     sent_bytes: Family<Counter>,
     sent_entries: Family<Counter>,
@@ -84,6 +90,7 @@ impl Metrics {
             lines_cut: Counter::default(),
             truncations: Counter::default(),
             position_save_failures: Counter::default(),
+            sources: SourceMetrics::new(),
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
@@ -193,7 +200,8 @@ impl Metrics {
             "log_shipper_position_save_failures_total",
             "Times the positions file could not be written",
             self.position_save_failures.clone(),
-        )
+        )?;
+        self.sources.register(registry)
     }
 
     /// The series of one client, at 0 from the start.

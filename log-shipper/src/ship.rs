@@ -4,6 +4,7 @@ pub mod daemon;
 pub mod dry_run;
 pub mod line_shipper;
 pub mod plan;
+pub mod receiver;
 pub mod run;
 pub mod sink;
 pub mod status;

@@ -4,6 +4,7 @@
 //! unfinished line is read again from the file when its end is there.
 
 pub mod compressed_reader;
+pub mod cursor;
 pub mod file_identity;
 pub mod follow;
 pub mod line_reader;

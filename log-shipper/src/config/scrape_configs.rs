@@ -2,18 +2,32 @@
 //!
 //! The stages are kept as they stand: the pipeline decodes them.
 
+mod docker_sd;
 mod file_sd;
+mod gcplog;
+mod gelf;
+mod heroku_drain;
+mod journal;
 mod kubernetes_sd;
+mod push_api;
 mod relabel;
 mod sources;
+mod syslog;
 
 use daemon_runtime::durations::GoDuration;
 use encoding_rs::Encoding;
 use prometheus_model::relabel::{RelabelConfig, RelabelError, RelabelRule};
 
+pub use docker_sd::{DockerFilter, DockerSd};
 pub use file_sd::FileSd;
+pub use gcplog::GcpLog;
+pub use gelf::Gelf;
+pub use heroku_drain::HerokuDrain;
+pub use journal::Journal;
 pub use kubernetes_sd::{AttachMetadata, KubernetesRole, KubernetesSd, Namespaces, Selector};
-pub use sources::{Source, UnbuiltSource};
+pub use push_api::PushApi;
+pub use sources::{LineSource, Source, UnbuiltSource};
+pub use syslog::Syslog;
 
 use super::decode::{Block, Fields};
 use super::finding::Findings;
@@ -39,6 +53,20 @@ pub struct ScrapeConfig {
     pub encoding: String,
     /// Compressed files. Default: files are plain.
     pub decompression: Decompression,
+    /// Entries of systemd's journal.
+    pub journal: Option<Journal>,
+    /// Syslog messages.
+    pub syslog: Option<Syslog>,
+    /// Log entries from Google's Pub/Sub.
+    pub gcplog: Option<GcpLog>,
+    /// What others push, as to Loki.
+    pub loki_push_api: Option<PushApi>,
+    /// Graylog messages.
+    pub gelf: Option<Gelf>,
+    /// Containers of a Docker engine.
+    pub docker_sd_configs: Option<Vec<DockerSd>>,
+    /// Drains of Heroku.
+    pub heroku_drain: Option<HerokuDrain>,
     /// Sources that Promtail knows and this version does not read.
     pub unbuilt: Vec<UnbuiltSource>,
     /// Whether any discovery is configured, be it empty.
@@ -50,16 +78,29 @@ pub struct ScrapeConfig {
 impl ScrapeConfig {
     /// What the job reads; Promtail takes one source and ignores all others.
     pub fn source(&self) -> Option<Source<'_>> {
-        let unbuilt = |discovery: bool| {
-            self.unbuilt.iter().find(move |source| source.is_discovery() == discovery)
-        };
-        if let Some(discovery) = unbuilt(true) {
+        if let Some(discovery) = self.unbuilt.iter().find(|source| source.is_discovery()) {
             return Some(Source::Unbuilt(discovery));
         }
         if self.has_discovery {
             return Some(Source::Files);
         }
-        unbuilt(false).map(Source::Unbuilt)
+        self.line_source().map(Source::Lines).or_else(|| self.unbuilt.first().map(Source::Unbuilt))
+    }
+
+    /// The source of messages, where the job has no discovery of files; Promtail's order decides
+    /// between several.
+    pub fn line_source(&self) -> Option<LineSource<'_>> {
+        if self.has_discovery {
+            return None;
+        }
+        let journal = self.journal.as_ref().map(LineSource::Journal);
+        journal
+            .or_else(|| self.syslog.as_ref().map(LineSource::Syslog))
+            .or_else(|| self.gcplog.as_ref().map(LineSource::GcpLog))
+            .or_else(|| self.loki_push_api.as_ref().map(LineSource::PushApi))
+            .or_else(|| self.gelf.as_ref().map(LineSource::Gelf))
+            .or_else(|| self.docker_sd_configs.as_deref().map(LineSource::Docker))
+            .or_else(|| self.heroku_drain.as_ref().map(LineSource::HerokuDrain))
     }
 
     /// The rules, compiled.
@@ -86,12 +127,16 @@ impl ScrapeConfig {
         let mut problems = Vec::new();
         let job = &self.job_name;
         match self.source() {
-            Some(Source::Files) => {}
-            Some(Source::Unbuilt(source)) => problems
-                .push(format!("scrape config {job:?}: {} is not supported by this version", source.key)),
+            Some(Source::Files | Source::Lines(_)) => {}
+            Some(Source::Unbuilt(source)) => problems.push(format!(
+                "scrape config {job:?}: {} is not supported: {}",
+                source.key,
+                source.alternative()
+            )),
             None => problems.push(format!(
-                "no valid target scrape config defined for {job:?}: static_configs, file_sd_configs \
-                 or kubernetes_sd_configs is needed"
+                "no valid target scrape config defined for {job:?}: static_configs, file_sd_configs, \
+                 kubernetes_sd_configs, {} is needed",
+                LineSource::KEYS.join(", ").replace(", heroku_drain", " or heroku_drain")
             )),
         }
         if let Err(name) = self.reader_encoding() {
@@ -123,6 +168,13 @@ impl Block for ScrapeConfig {
         fields.field("relabel_configs", &mut self.relabel_configs);
         fields.field("encoding", &mut self.encoding);
         fields.field("decompression", &mut self.decompression);
+        fields.field("journal", &mut self.journal);
+        fields.field("syslog", &mut self.syslog);
+        fields.field("gcplog", &mut self.gcplog);
+        fields.field("loki_push_api", &mut self.loki_push_api);
+        fields.field("gelf", &mut self.gelf);
+        fields.field("docker_sd_configs", &mut self.docker_sd_configs);
+        fields.field("heroku_drain", &mut self.heroku_drain);
         sources::fields(&mut self.unbuilt, fields);
     }
 

@@ -227,6 +227,7 @@ impl Daemon {
         reloads: &mut mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
         readiness: &Readiness,
     ) -> Result<(), DaemonError> {
+        let mut is_reload = false;
         loop {
             for warning in &plan.warnings {
                 tracing::warn!(warning, "configuration");
@@ -234,7 +235,8 @@ impl Daemon {
             self.custom.set(plan.custom_metrics.clone());
             let table = Arc::new(PositionTable::new(config.positions.filename.clone(), known));
             let own_stop = stop.child_token();
-            let (process, running_config) = (self.process.clone(), config.clone());
+            let process = Process { is_reload, ..self.process.clone() };
+            let running_config = config.clone();
             let (running_table, running_stop) = (Arc::clone(&table), own_stop.clone());
             let mut running = tokio::spawn(async move {
                 run::run(&process, &running_config, plan, running_table, running_stop).await
@@ -274,6 +276,7 @@ impl Daemon {
             let answer;
             (config, plan, answer) = next;
             known = table.snapshot();
+            is_reload = true;
             tracing::info!("configuration reloaded");
             if let Some(answer) = answer {
                 let _ = answer.send(Ok(()));
@@ -322,7 +325,9 @@ impl Daemon {
             status: self.process.status.clone(),
             metrics: self.process.metrics.clone(),
             prefix: prefix.clone(),
-            check_targets: server.health_check_target && !config.target_config.stdin,
+            check_targets: server.health_check_target
+                && !config.target_config.stdin
+                && config.scrape_configs.iter().all(|job| job.line_source().is_none()),
             reload: server.enable_runtime_reload.then_some(requests),
         };
         let ops = OpsServer::builder()

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use prometheus_model::label_set::LabelSet;
 
 use super::sink::Sink;
+use crate::intake::message::Message;
 use crate::pipeline::entry::{Entry, Origin};
 use crate::pipeline::run::Pipeline;
 use crate::pipeline::stage::{Context, Verdict};
@@ -114,6 +115,26 @@ impl LineShipper {
         line: &[u8],
         origin: Origin,
     ) -> ControlFlow<Instant> {
+        self.begin(labels, line, origin);
+        self.process(job)
+    }
+
+    /// Ships what a source brought; see [`Self::ship`].
+    pub fn ship_message(
+        &mut self,
+        job: usize,
+        message: &Message,
+        origin: Origin,
+    ) -> ControlFlow<Instant> {
+        self.begin(&message.labels, &message.line, origin);
+        if let Some(timestamp) = message.timestamp_ns {
+            self.entry.timestamp_ns = timestamp;
+        }
+        self.entry.metadata.extend_from_slice(&message.metadata);
+        self.process(job)
+    }
+
+    fn begin(&mut self, labels: &Arc<LabelSet>, line: &[u8], origin: Origin) {
         self.context.now_ns += 1;
         let entry = &mut self.entry;
         entry.timestamp_ns = self.context.now_ns;
@@ -123,7 +144,10 @@ impl LineShipper {
         entry.extracted.reset(labels);
         entry.metadata.clear();
         entry.origin = origin;
-        let verdict = self.pipelines[job].process(entry, &mut self.context);
+    }
+
+    fn process(&mut self, job: usize) -> ControlFlow<Instant> {
+        let verdict = self.pipelines[job].process(&mut self.entry, &mut self.context);
         if !self.context.released.is_empty() {
             self.ship_released();
         }

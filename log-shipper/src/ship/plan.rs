@@ -18,6 +18,7 @@ use crate::config::{Config, StartError};
 use crate::discovery::file_targets::FileTargets;
 use crate::discovery::static_targets;
 use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
+use crate::intake::source::{Source, SourceError};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
 use crate::pipeline::run::Pipeline;
@@ -40,13 +41,22 @@ pub enum PlanError {
     /// Clients or sources.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A source of this version's to-do list.
+    /// A discovery of this version's to-do list.
     #[error("scrape config {job:?}: {key} is not supported by this version")]
     Unsupported {
         /// `job_name`
         job: String,
         /// The key.
         key: &'static str,
+    },
+    /// A source of messages.
+    #[error("scrape config {job:?}")]
+    Source {
+        /// `job_name`
+        job: String,
+        /// What cannot work.
+        #[source]
+        cause: SourceError,
     },
     /// A stage of a job.
     #[error("scrape config {job:?}")]
@@ -71,9 +81,13 @@ pub struct Job {
     pub pipeline: Pipeline,
     /// How its files are read.
     pub reader: ReaderOptions,
+    /// What brings messages, where it reads no files. Taken out when it is started.
+    pub source: Option<Source>,
+    /// The key of what it reads.
+    kind: &'static str,
     statics: Vec<Group>,
     files: FileTargets,
-    rules: Vec<RelabelRule>,
+    rules: Arc<[RelabelRule]>,
 }
 
 /// Everything that a start needs.
@@ -136,6 +150,7 @@ impl Job {
         if !config.kubernetes_sd_configs.is_empty() && !stdin {
             return Err(PlanError::Unsupported { job: name, key: "kubernetes_sd_configs" });
         }
+        let source = if stdin { None } else { self::source(config)? };
         let pipeline = build(&config.pipeline_stages, context)
             .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
         let delay = config.decompression.initial_delay.as_duration();
@@ -148,9 +163,11 @@ impl Job {
         Ok(Self {
             pipeline,
             reader,
+            kind: source.as_ref().map_or("files", Source::key),
+            source,
             statics: static_targets::groups(&config.static_configs),
             files: FileTargets::new(&config.file_sd_configs),
-            rules: config.relabel_rules().expect("rules are compiled when they are loaded"),
+            rules: config.relabel_rules().expect("rules are compiled when they are loaded").into(),
             name,
         })
     }
@@ -164,7 +181,12 @@ impl Job {
 
     /// What the pages show of it.
     pub fn status(&self, resolved: &Resolved) -> JobStatus {
-        JobStatus::new(&self.name, resolved)
+        JobStatus::new(&self.name, self.kind, resolved)
+    }
+
+    /// Its relabelling rules.
+    pub fn rules(&self) -> Arc<[RelabelRule]> {
+        Arc::clone(&self.rules)
     }
 
     /// Labels of lines from standard input: those of all static configs, a later one's winning.
@@ -178,6 +200,11 @@ impl Job {
         }
         labels
     }
+}
+
+fn source(config: &ScrapeConfig) -> Result<Option<Source>, PlanError> {
+    let failed = |cause| PlanError::Source { job: config.job_name.clone(), cause };
+    Source::new(config).map_err(failed)
 }
 
 fn format(compression: Compression) -> Format {

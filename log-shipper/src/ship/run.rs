@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::dry_run::Printer;
 use super::line_shipper::LineShipper;
 use super::plan::Plan;
+use super::receiver::Receiver;
 use super::sink::{ClientSink, Sink};
 use super::status::Status;
 use super::stdin;
@@ -26,6 +27,7 @@ use super::worker::Worker;
 use crate::batch::accumulator::{Accumulator, Batch};
 use crate::config::Config;
 use crate::discovery::target::Rejection;
+use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
 use crate::tail::follow::{Discover, Follower, Rhythm, Wiring};
 use crate::tail::mailbox::Mailbox;
@@ -43,6 +45,10 @@ const DRAIN: Duration = Duration::from_millis(4_500);
 /// 1 MiB altogether.
 const QUEUED_BATCHES: usize = 4;
 
+/// Messages that wait between sources and a worker: they are in memory, and their size is bounded
+/// by the source only.
+const QUEUED_MESSAGES: usize = 64;
+
 /// Workers share the files; more than this brought nothing on any machine that was measured.
 const MAX_WORKERS: usize = 4;
 
@@ -57,6 +63,8 @@ pub struct Process {
     pub status: Status,
     /// Entries are printed, nothing is pushed or saved.
     pub dry_run: bool,
+    /// Another configuration ran before this one.
+    pub is_reload: bool,
 }
 
 /// Runs a plan until `stop` is cancelled (or standard input has ended), and stops it.
@@ -79,6 +87,13 @@ pub async fn run(
         std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
     };
     let Plan { mut jobs, clients, limit, .. } = plan;
+    let sources: Vec<_> = jobs
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, job)| Some((index, job.source.take()?)))
+        .collect();
+    let receivers = sources.len().min(workers);
+    let workers = workers + receivers;
     let mut queues: Vec<Vec<Box<dyn Sink>>> = (0..workers).map(|_| Vec::new()).collect();
     if process.dry_run {
         let colours = io::IsTerminal::is_terminal(&io::stdout());
@@ -110,6 +125,32 @@ pub async fn run(
         }
         LineShipper::new(pipelines, sinks, limit.clone(), Arc::clone(&process.numbers))
     };
+    let mut inlets = Vec::new();
+    for index in 0..receivers {
+        let (sender, deliveries) = mpsc::channel(QUEUED_MESSAGES);
+        let sinks = queues.pop().unwrap_or_default();
+        let receiver = Receiver::new(deliveries, shipper(&jobs, sinks));
+        supervisor.run_thread(format!("receiver {index}"), move |_| {
+            receiver.run();
+            Ok::<(), io::Error>(())
+        });
+        inlets.push(sender);
+    }
+    for (index, (job, source)) in sources.into_iter().enumerate() {
+        let inlet = Inlet {
+            job,
+            job_name: Arc::from(&*jobs[job].name),
+            rules: jobs[job].rules(),
+            queue: inlets[index % receivers].clone(),
+            positions: Arc::clone(&positions),
+            numbers: Arc::clone(&process.numbers),
+            metrics: process.metrics.sources.clone(),
+            is_reload: process.is_reload,
+        };
+        let name = format!("{} of {}", source.key(), jobs[job].name);
+        supervisor.run_once(name, source.run(inlet, stop.clone()));
+    }
+    drop(inlets);
     if config.target_config.stdin {
         let sinks = queues.pop().unwrap_or_default();
         let shipper = shipper(&jobs, sinks);

@@ -16,6 +16,8 @@ const MAX_REJECTED: usize = 100;
 pub struct JobStatus {
     /// `job_name`
     pub name: String,
+    /// `files`, or the key of a source of messages.
+    pub kind: &'static str,
     /// What is followed.
     pub targets: Vec<Target>,
     /// Labels as discovered, and why they gave no target.
@@ -24,10 +26,11 @@ pub struct JobStatus {
 
 impl JobStatus {
     /// Of what discovery found.
-    pub fn new(name: &str, resolved: &Resolved) -> Self {
+    pub fn new(name: &str, kind: &'static str, resolved: &Resolved) -> Self {
         let rejected = resolved.rejected.iter().take(MAX_REJECTED);
         Self {
             name: name.to_owned(),
+            kind,
             targets: resolved.targets.clone(),
             rejected: rejected.map(|(labels, why)| (labels.clone(), why.as_str())).collect(),
         }
@@ -78,7 +81,7 @@ impl Status {
                     "files": files,
                 })
             });
-            json!({"job": job.name, "targets": targets.collect::<Vec<_>>()})
+            json!({"job": job.name, "type": job.kind, "targets": targets.collect::<Vec<_>>()})
         });
         jobs.collect()
     }

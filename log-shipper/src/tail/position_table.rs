@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use daemon_runtime::atomic_file;
 
+use super::cursor::Cursor;
 use super::mailbox::SourceId;
 use super::positions_file::{self, Positions};
 use super::progress::Progress;
@@ -19,6 +20,8 @@ struct State {
     known: Positions,
     /// Path to its followers: several scrape configs may read one file.
     followed: BTreeMap<String, Vec<(SourceId, Arc<Progress>)>>,
+    /// Sources that are no files, by their key.
+    cursors: BTreeMap<String, Arc<Cursor>>,
     saved: Option<Positions>,
 }
 
@@ -76,6 +79,23 @@ impl PositionTable {
         self.state().known.insert(path.to_owned(), position.to_string());
     }
 
+    /// The saved text under a key of a source that is no file.
+    pub fn cursor(&self, key: &str) -> Option<String> {
+        self.state().known.get(key).cloned()
+    }
+
+    /// A source that is no file is saved under its key from now on.
+    pub fn follow_cursor(&self, cursor: Arc<Cursor>) {
+        self.state().cursors.insert(cursor.key().to_owned(), cursor);
+    }
+
+    /// A source is gone for good: nothing is saved of it any more.
+    pub fn forget_cursor(&self, key: &str) {
+        let mut state = self.state();
+        state.cursors.remove(key);
+        state.known.remove(key);
+    }
+
     /// What is to be saved now. Paths that nobody follows and that do not exist are left out.
     pub fn snapshot(&self) -> Positions {
         let mut state = self.state();
@@ -93,6 +113,11 @@ impl PositionTable {
             }
         }
         state.followed = followed;
+        for (key, cursor) in &state.cursors {
+            if let Some(text) = cursor.reached() {
+                positions.insert(key.clone(), text);
+            }
+        }
         positions
     }
 

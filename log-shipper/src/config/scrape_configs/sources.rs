@@ -3,6 +3,7 @@
 //! Every source of Promtail is a known key, so that a configuration can be checked; what this
 //! version does not read is refused only when it would have to be read.
 
+use super::{DockerSd, GcpLog, Gelf, HerokuDrain, Journal, PushApi, Syslog};
 use crate::config::decode::Fields;
 use crate::config::finding::Findings;
 use crate::config::yaml::Node;
@@ -12,8 +13,49 @@ use crate::config::yaml::Node;
 pub enum Source<'a> {
     /// Files that a discovery finds.
     Files,
+    /// Messages.
+    Lines(LineSource<'a>),
     /// Something that this version does not read.
     Unbuilt(&'a UnbuiltSource),
+}
+
+/// A source that brings messages itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "the variants are the keys of the configuration")]
+pub enum LineSource<'a> {
+    Journal(&'a Journal),
+    Syslog(&'a Syslog),
+    GcpLog(&'a GcpLog),
+    PushApi(&'a PushApi),
+    Gelf(&'a Gelf),
+    Docker(&'a [DockerSd]),
+    HerokuDrain(&'a HerokuDrain),
+}
+
+impl LineSource<'_> {
+    /// The keys, in Promtail's order of preference.
+    pub const KEYS: [&'static str; 7] = [
+        "journal",
+        "syslog",
+        "gcplog",
+        "loki_push_api",
+        "gelf",
+        "docker_sd_configs",
+        "heroku_drain",
+    ];
+
+    /// The key.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Journal(_) => "journal",
+            Self::Syslog(_) => "syslog",
+            Self::GcpLog(_) => "gcplog",
+            Self::PushApi(_) => "loki_push_api",
+            Self::Gelf(_) => "gelf",
+            Self::Docker(_) => "docker_sd_configs",
+            Self::HerokuDrain(_) => "heroku_drain",
+        }
+    }
 }
 
 /// A source that this version does not read.
@@ -29,6 +71,26 @@ impl UnbuiltSource {
     /// Whether it would find files; otherwise it would bring lines itself.
     pub fn is_discovery(&self) -> bool {
         UNBUILT_DISCOVERIES.contains(&self.key)
+    }
+
+    /// What does the job instead.
+    pub fn alternative(&self) -> &'static str {
+        match self.key {
+            "windows_events" => "use Grafana Alloy's loki.source.windowsevent on Windows hosts",
+            "kafka" => {
+                "use Grafana Alloy's loki.source.kafka, or Vector's kafka source with its loki sink \
+                 (no Rust library joins consumer groups without a C dependency)"
+            }
+            "azure_event_hubs" => "use Grafana Alloy's loki.source.azure_event_hubs",
+            "cloudflare" => {
+                "Cloudflare's Logpull is superseded by Logpush: let it push to an HTTP endpoint in \
+                 front of Loki, or use Grafana Alloy's loki.source.cloudflare"
+            }
+            _ => {
+                "write the targets into a file for file_sd_configs, which is read again whenever it \
+                 changes"
+            }
+        }
     }
 }
 
@@ -52,7 +114,11 @@ const UNBUILT_DISCOVERIES: [&str; 13] = [
     "triton_sd_configs",
 ];
 
-/// Sources of lines, in Promtail's order of preference behind all discoveries.
+/// Sources of messages that this version lacks.
+const UNBUILT_LINE_SOURCES: [&str; 4] =
+    ["windows_events", "kafka", "azure_event_hubs", "cloudflare"];
+
+/// All sources of messages, in Promtail's order of preference behind all discoveries.
 const LINE_SOURCES: [&str; 11] = [
     "journal",
     "syslog",
@@ -69,7 +135,7 @@ const LINE_SOURCES: [&str; 11] = [
 
 /// Reads and writes the keys of all sources that are not built.
 pub(super) fn fields(unbuilt: &mut Vec<UnbuiltSource>, fields: &mut Fields<'_>) {
-    for key in LINE_SOURCES.into_iter().chain(UNBUILT_DISCOVERIES) {
+    for key in UNBUILT_LINE_SOURCES.into_iter().chain(UNBUILT_DISCOVERIES) {
         let known = unbuilt.iter_mut().find(|source| source.key == key);
         if let Some(source) = known {
             fields.field(key, &mut source.options);

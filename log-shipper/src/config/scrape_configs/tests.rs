@@ -19,8 +19,9 @@ fn stages_are_kept_as_they_stand() {
 fn a_job_without_a_source_is_refused_at_start_only() {
     assert_eq!(
         job("job_name: x\npipeline_stages: [{cri: {}}]").problems(),
-        ["no valid target scrape config defined for \"x\": static_configs, file_sd_configs or \
-          kubernetes_sd_configs is needed"]
+        ["no valid target scrape config defined for \"x\": static_configs, file_sd_configs, \
+          kubernetes_sd_configs, journal, syslog, gcplog, loki_push_api, gelf, docker_sd_configs or \
+          heroku_drain is needed"]
     );
     assert!(job("job_name: x\nstatic_configs: [{labels: {__path__: /x}}]").problems().is_empty());
     // as in Promtail an empty list is a discovery that finds nothing
@@ -28,14 +29,38 @@ fn a_job_without_a_source_is_refused_at_start_only() {
 }
 
 #[test]
-fn sources_of_promtail_that_are_not_built_are_refused_at_start_by_name() {
-    for key in ["journal", "syslog", "docker_sd_configs", "consul_sd_configs", "heroku_drain"] {
-        let job = job(&format!("job_name: x\n{key}: {{a: 1}}\n"));
-        assert_eq!(
-            job.problems(),
-            [format!("scrape config \"x\": {key} is not supported by this version")]
+fn sources_of_promtail_that_are_not_built_are_refused_at_start_with_an_alternative() {
+    for (key, alternative) in [
+        ("kafka", "loki.source.kafka"),
+        ("windows_events", "loki.source.windowsevent"),
+        ("azure_event_hubs", "loki.source.azure_event_hubs"),
+        ("cloudflare", "Logpush"),
+        ("ec2_sd_configs", "file_sd_configs"),
+    ] {
+        let problems = job(&format!("job_name: x\n{key}: {{a: 1}}\n")).problems();
+        assert_eq!(problems.len(), 1);
+        assert!(
+            problems[0].starts_with(&format!("scrape config \"x\": {key} is not supported: ")),
+            "{problems:?}"
         );
+        assert!(problems[0].contains(alternative), "{problems:?}");
     }
+}
+
+#[test]
+fn sources_of_messages_are_read_with_promtails_defaults() {
+    let syslog = job("job_name: x\nsyslog: {listen_address: ':514', labels: {a: b}}");
+    let Some(LineSource::Syslog(syslog)) = syslog.line_source() else { panic!("{syslog:?}") };
+    assert_eq!(syslog.max_message_length, 8192);
+    assert_eq!(syslog.idle_timeout.to_string(), "2m0s");
+    let journal = job("job_name: x\njournal: {matches: _TRANSPORT=kernel}");
+    let Some(LineSource::Journal(journal)) = journal.line_source() else { panic!("{journal:?}") };
+    assert_eq!(journal.max_age.to_string(), "7h0m0s");
+    let docker = "job_name: x\ndocker_sd_configs: [{host: 'unix:///d', basic_auth: {username: u}, \
+                  filters: [{name: label, values: [a]}]}]";
+    let docker = job(docker);
+    let Some(LineSource::Docker([docker])) = docker.line_source() else { panic!("{docker:?}") };
+    assert_eq!((docker.port, docker.filters.len()), (80, 1));
 }
 
 #[test]
@@ -60,7 +85,7 @@ fn of_several_sources_the_first_in_promtails_order_counts_and_the_rest_is_warned
         warnings,
         ["2:9: syslog is ignored: a job has one kind of source, and this one reads journal"]
     );
-    assert!(matches!(job.source(), Some(Source::Unbuilt(source)) if source.key == "journal"));
+    assert!(matches!(job.source(), Some(Source::Lines(LineSource::Journal(_)))));
 }
 
 #[test]

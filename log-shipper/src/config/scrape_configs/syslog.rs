@@ -1,0 +1,66 @@
+//! `syslog`: messages of syslog senders.
+
+use daemon_runtime::durations::GoDuration;
+
+use crate::config::decode::{Block, Fields};
+use crate::config::http_client::ClientTls;
+use crate::config::label_map::LabelMap;
+
+/// The block `syslog`. Keys are the field names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Syslog {
+    /// `host:port`. Needed.
+    pub listen_address: String,
+    /// `tcp` or `udp`. Default `tcp`.
+    pub listen_protocol: String,
+    /// A TCP connection without a message for so long is closed. Default 2m.
+    pub idle_timeout: GoDuration,
+    /// Structured data become labels. Default false.
+    pub label_structured_data: bool,
+    /// Labels of all messages.
+    pub labels: LabelMap,
+    /// Takes the message's time. Default false: that of its arrival.
+    pub use_incoming_timestamp: bool,
+    /// The line is the whole message. Default false: its text.
+    pub use_rfc5424_message: bool,
+    /// `rfc5424` or `rfc3164`. Default `rfc5424`.
+    pub syslog_format: String,
+    /// Bytes. Default 8192.
+    pub max_message_length: i64,
+    /// With a certificate the listener speaks TLS; `ca_file` demands certificates of senders.
+    pub tls_config: ClientTls,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            listen_address: String::new(),
+            listen_protocol: "tcp".to_owned(),
+            idle_timeout: GoDuration::from_secs(120),
+            label_structured_data: false,
+            labels: LabelMap::default(),
+            use_incoming_timestamp: false,
+            use_rfc5424_message: false,
+            syslog_format: "rfc5424".to_owned(),
+            max_message_length: 8192,
+            tls_config: ClientTls::default(),
+        }
+    }
+}
+
+impl Block for Syslog {
+    const TYPE: &'static str = "scrapeconfig.SyslogTargetConfig";
+
+    fn fields(&mut self, fields: &mut Fields<'_>) {
+        fields.field("listen_address", &mut self.listen_address);
+        fields.field("listen_protocol", &mut self.listen_protocol);
+        fields.field("idle_timeout", &mut self.idle_timeout);
+        fields.field("label_structured_data", &mut self.label_structured_data);
+        fields.field("labels", &mut self.labels);
+        fields.field("use_incoming_timestamp", &mut self.use_incoming_timestamp);
+        fields.field("use_rfc5424_message", &mut self.use_rfc5424_message);
+        fields.field("syslog_format", &mut self.syslog_format);
+        fields.field("max_message_length", &mut self.max_message_length);
+        fields.field("tls_config", &mut self.tls_config);
+    }
+}

@@ -1,0 +1,10 @@
+//! Sources that bring messages themselves, unlike files: each is a task that relabels what it gets
+//! and passes it to a worker.
+//!
+//! A source that is told to stop ends soon, and gives up nothing that it has acknowledged to its
+//! sender.
+
+pub mod inlet;
+pub mod listen;
+pub mod message;
+pub mod source;

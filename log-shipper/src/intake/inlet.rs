@@ -1,0 +1,132 @@
+//! The way from a source into the shipper: relabelling, and a bounded queue.
+//!
+//! The queue waits when it is full. A source passes that on: it stops reading, or says that it is
+//! busy; it never buffers on its own.
+
+use std::sync::Arc;
+
+use prometheus_model::label_set::LabelSet;
+use prometheus_model::relabel::{self, RelabelRule};
+use tokio::sync::mpsc;
+
+use super::message::{Delivery, Message};
+use crate::metrics::sources::SourceMetrics;
+use crate::tail::cursor::Cursor;
+use crate::tail::position_table::PositionTable;
+use crate::tail::progress::Numbers;
+
+/// The label that says which tenant a message is for; see [`Inlet::relabel`].
+pub const TENANT_LABEL: &str = "__tenant_id__";
+
+/// The shipper is stopping, or has failed: nothing is taken any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the shipper is stopping")]
+pub struct Closed;
+
+/// What a source gets to do its work.
+#[derive(Debug, Clone)]
+pub struct Inlet {
+    pub(crate) job: usize,
+    pub(crate) job_name: Arc<str>,
+    pub(crate) rules: Arc<[RelabelRule]>,
+    pub(crate) queue: mpsc::Sender<Delivery>,
+    pub(crate) positions: Arc<PositionTable>,
+    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) metrics: SourceMetrics,
+    pub(crate) is_reload: bool,
+}
+
+impl Inlet {
+    /// `job_name`
+    pub fn job_name(&self) -> &str {
+        &self.job_name
+    }
+
+    /// Counters of sources.
+    pub fn metrics(&self) -> &SourceMetrics {
+        &self.metrics
+    }
+
+    /// Whether another configuration ran before in this process: an address may still be in use
+    /// for a moment, and an error must not end the process any more.
+    pub fn is_reload(&self) -> bool {
+        self.is_reload
+    }
+
+    /// Relabels; `None` when the rules drop the message. What begins with two underscores is taken
+    /// out, so the result may be empty. A tenant is to be set afterwards.
+    pub fn relabel(&self, mut labels: LabelSet) -> Option<LabelSet> {
+        // Empty and absent are the same thing to relabelling.
+        labels.retain(|_, value| !value.is_empty());
+        if !relabel::process(&self.rules, &mut labels) {
+            return None;
+        }
+        labels.retain(|name, value| !name.starts_with("__") && !value.is_empty());
+        Some(labels)
+    }
+
+    /// The saved cursor under this key (`cursor-...`), which is saved from now on as messages are
+    /// done.
+    pub fn cursor(&self, key: &str) -> Arc<Cursor> {
+        let start = self.positions.cursor(key);
+        let cursor = Cursor::new(key.to_owned(), self.numbers.next(), start);
+        self.positions.follow_cursor(Arc::clone(&cursor));
+        cursor
+    }
+
+    /// Passes a message on; waits while the shipper has enough.
+    ///
+    /// # Errors
+    /// The shipper is stopping.
+    pub async fn send(&self, message: Message) -> Result<(), Closed> {
+        self.queue.send(Delivery { job: self.job, message }).await.map_err(|_| Closed)
+    }
+
+    /// The same from a thread that may block.
+    ///
+    /// # Errors
+    /// The shipper is stopping.
+    pub fn blocking_send(&self, message: Message) -> Result<(), Closed> {
+        self.queue.blocking_send(Delivery { job: self.job, message }).map_err(|_| Closed)
+    }
+}
+
+/// A way whose other end is in the test's hands.
+#[cfg(test)]
+pub(crate) fn for_tests(rules: Vec<RelabelRule>) -> (Inlet, mpsc::Receiver<Delivery>) {
+    let (queue, deliveries) = mpsc::channel(1024);
+    let inlet = Inlet {
+        job: 0,
+        job_name: Arc::from("test"),
+        rules: rules.into(),
+        queue,
+        positions: Arc::new(PositionTable::new(
+            std::path::PathBuf::new(),
+            crate::tail::positions_file::Positions::new(),
+        )),
+        numbers: Arc::default(),
+        metrics: SourceMetrics::new(),
+        is_reload: false,
+    };
+    (inlet, deliveries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_and_empty_labels_go_and_a_drop_is_told_from_no_labels() {
+        let rule = relabel::RelabelConfig {
+            source_labels: vec!["__in".to_owned()],
+            regex: Some("noisy".to_owned()),
+            action: relabel::Action::Drop,
+            ..Default::default()
+        };
+        let (inlet, _deliveries) = for_tests(vec![RelabelRule::new(rule).unwrap()]);
+        let labels =
+            |value: &str| -> LabelSet { [("__in", value), ("empty", "")].into_iter().collect() };
+        assert_eq!(inlet.relabel(labels("good")).unwrap().len(), 0);
+        assert!(inlet.relabel(labels("noisy")).is_none());
+    }
+}
