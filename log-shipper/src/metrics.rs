@@ -59,6 +59,8 @@ pub struct Metrics {
     pub lines_cut: Counter,
     /// Files that were truncated or rewritten while they were read.
     pub truncations: Counter,
+    /// Rotated files that could not be read to their end.
+    pub files_given_up: Counter,
     /// Positions that could not be saved.
     pub position_save_failures: Counter,
     /// Counters of sources that bring messages themselves.
@@ -89,6 +91,7 @@ impl Metrics {
             reload_fail: Counter::default(),
             lines_cut: Counter::default(),
             truncations: Counter::default(),
+            files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
             sources: SourceMetrics::new(),
             encoded_bytes: Family::new(&["host"]),
@@ -195,6 +198,11 @@ impl Metrics {
             "log_shipper_file_truncations_total",
             "Files that were truncated or rewritten while they were followed",
             self.truncations.clone(),
+        )?;
+        at.register(
+            "log_shipper_files_given_up_total",
+            "Rotated files that could not be read to their end",
+            self.files_given_up.clone(),
         )?;
         at.register(
             "log_shipper_position_save_failures_total",

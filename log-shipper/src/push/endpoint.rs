@@ -110,7 +110,9 @@ impl Endpoint {
         let mut request = self.http.post(self.url.clone()).headers(self.headers.clone());
         request = request.header(CONTENT_TYPE, PROTOBUF);
         if !batch.tenant.is_empty() {
-            request = request.header(TENANT, &*batch.tenant);
+            let tenant = HeaderValue::from_bytes(batch.tenant.as_bytes())
+                .map_err(|_| PushError::InvalidTenant { tenant: batch.tenant.to_string() })?;
+            request = request.header(TENANT, tenant);
         }
         match &self.authorization {
             Authorization::None => {}

@@ -23,6 +23,13 @@ pub enum PushError {
         /// Host and port.
         host: String,
     },
+    /// A tenant with characters that no header may have: it came from a line, so another attempt
+    /// would end alike.
+    #[error("the tenant {tenant:?} has characters that no header may have")]
+    InvalidTenant {
+        /// The tenant.
+        tenant: String,
+    },
     /// Any status that is not a success.
     #[error("{host} answered {status}: {reason}")]
     Refused {
@@ -58,7 +65,7 @@ impl PushError {
             {
                 Verdict::Retry { at_least: retry_after.unwrap_or_default() }
             }
-            Self::Refused { .. } => Verdict::GiveUp,
+            Self::Refused { .. } | Self::InvalidTenant { .. } => Verdict::GiveUp,
             Self::NoAnswer { .. } | Self::InvalidToken { .. } => {
                 Verdict::Retry { at_least: Duration::ZERO }
             }
@@ -74,7 +81,9 @@ impl PushError {
     pub fn status_code(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.as_u16().to_string(),
-            Self::NoAnswer { .. } | Self::InvalidToken { .. } => "-1".to_owned(),
+            Self::NoAnswer { .. } | Self::InvalidToken { .. } | Self::InvalidTenant { .. } => {
+                "-1".to_owned()
+            }
         }
     }
 }

@@ -28,7 +28,8 @@ use crate::cli::{Flags, Parsed};
 use crate::config::{Config, ConfigError};
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
-use crate::tail::position_table::PositionTable;
+use crate::tail::file_records::{self, FileRecords};
+use crate::tail::position_table::{PositionTable, Saved};
 use crate::tail::positions_file::{self, Positions, PositionsError};
 
 /// As Promtail: a wrong configuration and a failure have one code, a wrong flag another.
@@ -135,7 +136,7 @@ fn start_log(flags: &Flags, config: &Config) -> LogControl {
 }
 
 fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError> {
-    let process = Process { dry_run: flags.dry_run(), ..Process::default() };
+    let process = Process::new(flags.dry_run());
     let stage_metrics = StageMetrics::new();
     let plan = Plan::new(&config, &process.metrics, &stage_metrics)?;
     let positions = load_positions(&config)?;
@@ -148,7 +149,21 @@ fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError
         .block_on(daemon.serve(config, plan, positions))
 }
 
-fn load_positions(config: &Config) -> Result<Positions, PositionsError> {
+fn load_positions(config: &Config) -> Result<Saved, PositionsError> {
+    let path = &config.positions.filename;
+    let beside = file_records::path_beside(path);
+    let records = file_records::load(&beside).unwrap_or_else(|error| {
+        tracing::warn!(
+            path = %beside.display(), %error,
+            "ignoring the side file: files that were rotated since the last run are not recognised"
+        );
+        FileRecords::default()
+    });
+    let positions = load_positions_file(config)?;
+    Ok(Saved { positions, records })
+}
+
+fn load_positions_file(config: &Config) -> Result<Positions, PositionsError> {
     match positions_file::load(&config.positions.filename) {
         Err(error) if config.positions.ignore_invalid_yaml => {
             tracing::warn!(error = %ErrorChain(&error), "ignoring the positions file, reading files from the start");
@@ -186,12 +201,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn serve(
-        self,
-        config: Config,
-        plan: Plan,
-        positions: Positions,
-    ) -> Result<(), DaemonError> {
+    async fn serve(self, config: Config, plan: Plan, positions: Saved) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal()?;
         let hangups = Reloads::on_hangup()?;
         let (requests, mut reloads) = mpsc::channel(RELOADS_WAITING);
@@ -221,7 +231,7 @@ impl Daemon {
         &self,
         mut config: Config,
         mut plan: Plan,
-        mut known: Positions,
+        mut known: Saved,
         stop: CancellationToken,
         hangups: &Reloads,
         reloads: &mut mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
@@ -275,7 +285,7 @@ impl Daemon {
             flatten(running.await)?;
             let answer;
             (config, plan, answer) = next;
-            known = table.snapshot();
+            known = table.saved();
             is_reload = true;
             tracing::info!("configuration reloaded");
             if let Some(answer) = answer {

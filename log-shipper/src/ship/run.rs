@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::discovery::target::Rejection;
 use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
+use crate::tail::descriptors::Descriptors;
 use crate::tail::follow::{Discover, Follower, Rhythm, Wiring};
 use crate::tail::mailbox::Mailbox;
 use crate::tail::position_table::PositionTable;
@@ -53,7 +54,7 @@ const QUEUED_MESSAGES: usize = 64;
 const MAX_WORKERS: usize = 4;
 
 /// What a process keeps over reloads.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Process {
     /// Numbers of files and batches.
     pub numbers: Arc<Numbers>,
@@ -65,6 +66,22 @@ pub struct Process {
     pub dry_run: bool,
     /// Another configuration ran before this one.
     pub is_reload: bool,
+    /// How many log files may be open.
+    pub descriptors: Arc<Descriptors>,
+}
+
+impl Process {
+    /// Of a process that begins.
+    pub fn new(dry_run: bool) -> Self {
+        Self {
+            numbers: Arc::default(),
+            metrics: Metrics::new(),
+            status: Status::default(),
+            dry_run,
+            is_reload: false,
+            descriptors: Descriptors::of_process(),
+        }
+    }
 }
 
 /// Runs a plan until `stop` is cancelled (or standard input has ended), and stops it.
@@ -174,6 +191,7 @@ pub async fn run(
                 Ok::<(), io::Error>(())
             });
         }
+        let counts_lines = jobs.iter().map(|job| job.reader.decompression.is_some()).collect();
         let status = process.status.clone();
         let config_text = config.to_yaml();
         let table = Arc::clone(&positions);
@@ -195,7 +213,7 @@ pub async fn run(
             status.apply(shown.collect(), Arc::clone(&table), config_text.clone());
             Some(resolved.into_iter().map(|job| job.targets).collect())
         });
-        watch(&mut supervisor, process, config, &positions, mailboxes, discover);
+        watch(&mut supervisor, process, config, &positions, mailboxes, counts_lines, discover);
     }
     let saves = !process.dry_run && !config.target_config.stdin;
     if saves {
@@ -238,6 +256,7 @@ fn watch(
     config: &Config,
     positions: &Arc<PositionTable>,
     mailboxes: Vec<Arc<Mailbox>>,
+    counts_lines: Vec<bool>,
     discover: Discover,
 ) {
     let watch = &config.global.file_watch_config;
@@ -250,6 +269,8 @@ fn watch(
         mailboxes: mailboxes.clone(),
         positions: Arc::clone(positions),
         numbers: Arc::clone(&process.numbers),
+        descriptors: Arc::clone(&process.descriptors),
+        counts_lines,
     };
     supervisor.run_thread("watcher", move |stop| {
         let stopped = stop.clone();

@@ -126,6 +126,12 @@ impl Worker {
                     self.metrics.forget_path(&source.path);
                 }
             }
+            Message::Left(id, until) => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    source.leave(until, &mut self.shipper);
+                    self.enqueue(id);
+                }
+            }
             Message::Ended(id) => {
                 if let Some(source) = self.sources.get_mut(&id) {
                     source.end();

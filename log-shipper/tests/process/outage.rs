@@ -71,3 +71,18 @@ fn a_refusal_is_final_counted_and_holds_nothing_up() {
         (0..10).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn a_tenant_that_no_header_may_have_holds_nothing_up() {
+    let mut fixture = Fixture::new();
+    let job = "    pipeline_stages:\n      - regex: {expression: '^(?P<org>\\S+) '}\n      \
+               - template: {source: org, template: '{{ if eq .Value \"bad\" }}a{{ \"\\x01\" }}b{{ end }}'}\n      \
+               - tenant: {source: org}\n";
+    fixture.start(&fixture.config("", job));
+    let path = fixture.log("app.log");
+    std::fs::write(&path, "bad line\n").unwrap();
+    fixture.wait_for_log("characters that no header may have");
+    let mut writer = Writer::new(&path, 0);
+    writer.write(10);
+    fixture.wait_for_all(10);
+}

@@ -1,0 +1,112 @@
+//! What comes and goes with discovery and with the patterns: targets, and paths that vanish.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::{Follower, TargetKey};
+use crate::discovery::target::Target;
+use crate::tail::mailbox::{Message, SourceId};
+
+impl Follower {
+    /// Targets that stay keep their place, because sources name it.
+    pub(super) fn update_targets(&mut self, jobs: Vec<Vec<Target>>) {
+        self.targets.resize_with(jobs.len(), Vec::new);
+        for (places, targets) in self.targets.iter_mut().zip(jobs) {
+            let is_known = |place: &Option<Target>, target: &Target| {
+                place.as_ref().is_some_and(|known| known.is_same(target))
+            };
+            for place in places.iter_mut() {
+                if !targets.iter().any(|target| is_known(place, target)) {
+                    *place = None;
+                }
+            }
+            for target in targets {
+                if places.iter().any(|place| is_known(place, &target)) {
+                    continue;
+                }
+                places.push(Some(target));
+            }
+        }
+        self.leave_gone_targets();
+    }
+
+    /// Files of a target that is gone: another target of the job takes them over where they are, or
+    /// they are read up to what is there now. They are not finished as rotated files are, because
+    /// somebody may go on writing to them.
+    fn leave_gone_targets(&mut self) {
+        let gone: Vec<SourceId> = self
+            .sources
+            .iter()
+            .filter(|(_, followed)| !followed.is_left)
+            .filter(|(_, followed)| self.targets[followed.target.0][followed.target.1].is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            let Some(followed) = self.sources.get_mut(&id) else { continue };
+            let successors = self.targets[followed.target.0].iter().flatten();
+            let is_taken_over = followed.current.is_some()
+                && successors.into_iter().any(|target| target.covers(&followed.path));
+            let size = fs::metadata(&followed.path).map_or(u64::MAX, |metadata| metadata.len());
+            let until = if is_taken_over { 0 } else { size };
+            followed.is_left = true;
+            if followed.current.take().is_some() {
+                self.wiring.mailboxes[followed.worker].send(Message::Left(id, until));
+            }
+        }
+    }
+
+    /// Sources whose path is gone are finished; when their worker is done they are forgotten.
+    pub(super) fn forget_vanished(&mut self, seen: &HashSet<(TargetKey, PathBuf)>) {
+        let gone: Vec<SourceId> = self
+            .sources
+            .iter()
+            .filter(|(_, followed)| !seen.contains(&(followed.target, followed.path.clone())))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            let Some(followed) = self.sources.get_mut(&id) else { continue };
+            // A directory that could not be listed is no proof.
+            let is_there = || match fs::metadata(&followed.path) {
+                Ok(_) => true,
+                Err(error) => {
+                    !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+                }
+            };
+            if !followed.is_left && is_there() {
+                continue;
+            }
+            self.end_current(Some(id));
+            let Some(followed) = self.sources.get_mut(&id) else { continue };
+            followed.generations.retain(|generation| generation.closed.get().is_none());
+            if followed.generations.is_empty() {
+                self.forget(id);
+            }
+        }
+        self.names.retain(|_, names| !names.is_empty());
+        for known in self.known.values_mut() {
+            known.tidy();
+        }
+        let targets = &self.targets;
+        let sources = &self.sources;
+        self.known.retain(|(job, index), _| {
+            targets[*job][*index].is_some()
+                || sources.values().any(|followed| followed.target == (*job, *index))
+        });
+        self.unreadable.retain(|path, _| path.try_exists().unwrap_or(true));
+    }
+
+    fn forget(&mut self, id: SourceId) {
+        let Some(followed) = self.sources.remove(&id) else { return };
+        self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
+        self.wiring.mailboxes[followed.worker].send(Message::Forgotten(id));
+        self.by_path.remove(&(followed.target, followed.path));
+        for names in self.names.values_mut() {
+            names.retain(|_, sources| {
+                sources.retain(|source| *source != id);
+                !sources.is_empty()
+            });
+        }
+    }
+}
