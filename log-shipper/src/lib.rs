@@ -1,6 +1,6 @@
 //! Drop-in replacement for Promtail: ships log lines to Loki, and loses none.
 //!
-//! Flow: `config -> discovery -> tail -> intake -> pipeline -> batch -> push -> ship`
+//! Flow: `config -> discovery -> tail -> intake -> pipeline -> batch -> spool -> push -> ship`
 
 pub mod batch;
 pub mod cli;
@@ -11,4 +11,5 @@ pub mod metrics;
 pub mod pipeline;
 pub mod push;
 pub mod ship;
+pub mod spool;
 pub mod tail;

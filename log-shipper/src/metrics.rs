@@ -2,12 +2,14 @@
 //! alert rules depend on them. What Promtail has not is named `log_shipper_*`.
 
 pub mod sources;
+pub mod spool;
 
 use std::time::Duration;
 
 use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterError, Registry};
 
 use self::sources::SourceMetrics;
+use self::spool::AllSpools;
 
 /// Why entries were given up at a client: the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +22,13 @@ pub enum DropReason {
     StreamLimited,
     /// Over `max_line_size`.
     LineTooLong,
+    /// The queue of an optional client had no room.
+    QueueFull,
 }
 
 impl DropReason {
-    const ALL: [Self; 4] =
+    /// Those that Promtail has: they exist from a tenant's first batch on.
+    const PROMTAILS: [Self; 4] =
         [Self::IngesterError, Self::RateLimited, Self::StreamLimited, Self::LineTooLong];
 
     fn as_str(self) -> &'static str {
@@ -32,6 +37,7 @@ impl DropReason {
             Self::RateLimited => "rate_limited",
             Self::StreamLimited => "stream_limited",
             Self::LineTooLong => "line_too_long",
+            Self::QueueFull => "queue_full",
         }
     }
 }
@@ -65,6 +71,8 @@ pub struct Metrics {
     pub position_save_failures: Counter,
     /// Counters of sources that bring messages themselves.
     pub sources: SourceMetrics,
+    /// Write-ahead logs.
+    pub spools: AllSpools,
     encoded_bytes: Family<Counter>,
     sent_bytes: Family<Counter>,
     sent_entries: Family<Counter>,
@@ -94,6 +102,7 @@ impl Metrics {
             files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
             sources: SourceMetrics::new(),
+            spools: AllSpools::new(),
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
@@ -209,6 +218,7 @@ impl Metrics {
             "Times the positions file could not be written",
             self.position_save_failures.clone(),
         )?;
+        self.spools.register(registry)?;
         self.sources.register(registry)
     }
 
@@ -254,7 +264,7 @@ impl ClientMetrics {
     /// The counters of a tenant exist from its first batch on: `increase()` misses the first
     /// value of a series.
     pub fn prepare_tenant(&self, tenant: &str) {
-        for reason in DropReason::ALL {
+        for reason in DropReason::PROMTAILS {
             let labels = [&*self.host, tenant, reason.as_str()];
             self.all.dropped_entries.get(&labels);
             self.all.dropped_bytes.get(&labels);

@@ -136,6 +136,13 @@ impl Receiver {
         self.shared.change(|state| state.fault = fault);
     }
 
+    /// Orders answers for all further pushes of one tenant.
+    pub fn set_tenant_fault(&self, tenant: &str, fault: Fault) {
+        self.shared.change(|state| {
+            state.tenant_faults.insert(tenant.to_owned(), fault);
+        });
+    }
+
     /// Orders answers for the next pushes, one each; after them the standing fault counts.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.change(|state| state.script.extend(faults));

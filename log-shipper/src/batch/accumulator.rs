@@ -62,6 +62,14 @@ pub struct Batch {
     pub bytes: u64,
     /// Files whose lines it holds.
     pub files: Vec<Arc<Progress>>,
+    /// Where it is kept meanwhile, if not in those files.
+    pub receipt: Option<Box<dyn Receipt>>,
+}
+
+/// Something that keeps a batch until it is settled.
+pub trait Receipt: Send + Sync + std::fmt::Debug {
+    /// The batch is not needed any more.
+    fn settle(&self);
 }
 
 impl Batch {
@@ -69,6 +77,9 @@ impl Batch {
     pub fn settle(&self) {
         for file in &self.files {
             file.settle(self.id);
+        }
+        if let Some(receipt) = &self.receipt {
+            receipt.settle();
         }
     }
 }
@@ -94,6 +105,9 @@ pub struct Accumulator {
     by_name: HashMap<Arc<str>, usize, RandomState>,
     scratch: Scratch,
 }
+
+/// Beyond this many tenants, those without an open batch are forgotten.
+const KEPT_TENANTS: usize = 64;
 
 /// Memory for one request at a time: batches come a megabyte each, and the system's allocator does
 /// not give such pieces back soon.
@@ -171,6 +185,9 @@ impl Accumulator {
 
     /// Takes the batches that are old enough; all of them when `now` is `None`.
     pub fn take_due(&mut self, now: Option<Instant>) -> Vec<Batch> {
+        if self.tenants.len() > KEPT_TENANTS {
+            self.forget_idle_tenants();
+        }
         let wait = self.shape.batch_wait;
         let scratch = &mut self.scratch;
         self.tenants
@@ -178,6 +195,14 @@ impl Accumulator {
             .filter(|open| now.is_none_or(|now| open.opened + wait <= now))
             .filter_map(|open| open.seal(scratch))
             .collect()
+    }
+
+    /// All but the first, the client's own, and those with an open batch.
+    fn forget_idle_tenants(&mut self) {
+        let first = self.tenants.first().map(|open| Arc::clone(&open.tenant));
+        self.tenants.retain(|open| open.entries > 0 || Some(&open.tenant) == first.as_ref());
+        let names = self.tenants.iter().enumerate().map(|(i, open)| (Arc::clone(&open.tenant), i));
+        self.by_name = names.collect();
     }
 
     fn tenant_of(&mut self, entry: &Entry) -> usize {
@@ -243,6 +268,7 @@ impl Open {
             entries: std::mem::take(&mut self.entries),
             bytes: std::mem::take(&mut self.size) as u64,
             files: self.files.drain(..).map(|(file, _)| file).collect(),
+            receipt: None,
         };
         Some(batch)
     }
@@ -390,5 +416,22 @@ mod tests {
         fixture.add(&entry("c", 4));
         assert_eq!(fixture.incidents, [(Incident::StreamLimited, String::new(), 1)]);
         assert_eq!(fixture.accumulator.take_due(None)[0].entries, 2);
+    }
+
+    #[test]
+    fn tenants_that_come_once_are_forgotten() {
+        let mut fixture = Fixture::new(shape());
+        let name: Arc<str> = Arc::from(TENANT_LABEL);
+        for tenant in 0..200 {
+            let mut entry = entry("x", 0);
+            entry.labels.set(&name, &format!("t{tenant}"));
+            fixture.add(&entry);
+            assert_eq!(fixture.accumulator.take_due(None).len(), 1);
+        }
+        assert!(fixture.accumulator.tenants.len() <= KEPT_TENANTS + 1);
+        let mut again = entry("x", 0);
+        again.labels.set(&name, "t199");
+        fixture.add(&again);
+        assert_eq!(&*fixture.accumulator.take_due(None)[0].tenant, "t199");
     }
 }

@@ -38,6 +38,9 @@ pub struct Client {
     pub tenant_id: String,
     /// Drops a batch at the answer 429 instead of repeating it. Default false.
     pub drop_rate_limited_batches: bool,
+    /// Does not hold up reading: what it cannot take in time is given up and counted. Not in
+    /// Promtail. Default false.
+    pub optional: bool,
 }
 
 impl Default for Client {
@@ -54,6 +57,7 @@ impl Default for Client {
             timeout: GoDuration::from_secs(10),
             tenant_id: String::new(),
             drop_rate_limited_batches: false,
+            optional: false,
         }
     }
 }
@@ -87,6 +91,9 @@ impl Client {
         if self.url.get().is_none() {
             problems.insert(0, "url must be set".to_owned());
         }
+        if self.backoff_config.min_period <= GoDuration::ZERO {
+            problems.push("backoff_config.min_period must be above 0".to_owned());
+        }
         if self.backoff_config.max_period < self.backoff_config.min_period {
             problems.push("backoff_config.max_period must not be below min_period".to_owned());
         }
@@ -109,6 +116,7 @@ impl Block for Client {
         fields.field("timeout", &mut self.timeout);
         fields.field("tenant_id", &mut self.tenant_id);
         fields.field("drop_rate_limited_batches", &mut self.drop_rate_limited_batches);
+        fields.field("optional", &mut self.optional);
         fields.old_field("stream_lag_labels", NO_STREAM_LAG);
     }
 }

@@ -231,7 +231,8 @@ fn client(
         drop_rate_limited: config.drop_rate_limited_batches,
     };
     let metrics = metrics.client(endpoint.host());
-    Ok(Client { endpoint, retry, metrics })
+    let (name, optional) = (config.effective_name(), config.optional);
+    Ok(Client { endpoint, retry, metrics, name, optional })
 }
 
 fn shape(client: &ClientConfig, config: &Config) -> Shape {

@@ -26,9 +26,12 @@ use super::stdin;
 use super::worker::Worker;
 use crate::batch::accumulator::{Accumulator, Batch};
 use crate::config::Config;
+use crate::config::wal::Wal;
 use crate::discovery::target::Rejection;
 use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
+use crate::push::client::Client;
+use crate::spool::queue;
 use crate::tail::descriptors::Descriptors;
 use crate::tail::follow::{Discover, Follower, Rhythm, Wiring};
 use crate::tail::mailbox::Mailbox;
@@ -118,6 +121,7 @@ pub async fn run(
             sinks.push(Box::new(Printer::new(colours)));
         }
     } else {
+        process.metrics.spools.set_running(if config.wal.enabled { clients.len() } else { 0 });
         for (index, (client, shape)) in clients.into_iter().enumerate() {
             let (queue, batches) = mpsc::channel::<Batch>(QUEUED_BATCHES * workers);
             for sinks in &mut queues {
@@ -126,13 +130,11 @@ pub async fn run(
                     accumulator,
                     queue.clone(),
                     client.metrics.clone(),
+                    client.optional,
                 )));
             }
-            let deadline = deadline.clone();
-            supervisor.run_once(format!("client {index}"), async move {
-                client.run(batches, deadline).await;
-                Ok::<(), io::Error>(())
-            });
+            let (metrics, wal) = (&process.metrics, &config.wal);
+            start_client(&mut supervisor, index, client, batches, wal, metrics, &deadline);
         }
     }
     let shipper = |jobs: &[super::plan::Job], sinks| {
@@ -248,6 +250,57 @@ pub async fn run(
         }
         result => result,
     }
+}
+
+/// A task for the client, and with a write-ahead log a thread that fills that.
+fn start_client(
+    supervisor: &mut Supervisor,
+    index: usize,
+    client: Client,
+    batches: mpsc::Receiver<Batch>,
+    wal: &Wal,
+    metrics: &Metrics,
+    deadline: &CancellationToken,
+) {
+    let name = format!("client {index}");
+    if !wal.enabled {
+        let deadline = deadline.clone();
+        supervisor.run_once(name, async move {
+            client.run(batches, deadline).await;
+            Ok::<(), io::Error>(())
+        });
+        return;
+    }
+    let folder = wal.dir.join(folder_name(&client.name));
+    match queue::open(&folder, wal.max_size.0, metrics.spools.client(&client.name)) {
+        Ok((appender, outlet)) => {
+            let stop_writing = deadline.clone();
+            supervisor.run_thread(format!("write-ahead log of {name}"), move |_| {
+                appender.run(batches, &stop_writing);
+                Ok::<(), io::Error>(())
+            });
+            let deadline = deadline.clone();
+            supervisor.run_once(name, async move {
+                client.run(outlet, deadline).await;
+                Ok::<(), io::Error>(())
+            });
+        }
+        Err(error) => supervisor.run_once(name, async move { Err::<(), _>(error) }),
+    }
+}
+
+/// A client's name as the name of a folder: whatever could mean something in a path is replaced.
+fn folder_name(client: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
+    let mut name = String::with_capacity(client.len());
+    for char in client.chars() {
+        if is_plain(char) {
+            name.push(char);
+        } else {
+            let _ = std::fmt::Write::write_fmt(&mut name, format_args!("%{:x}", u32::from(char)));
+        }
+    }
+    name
 }
 
 fn watch(

@@ -148,7 +148,10 @@ impl Worker {
             && at <= now
         {
             self.timers.pop();
-            self.enqueue(id);
+            if let Some(source) = self.sources.get_mut(&id) {
+                source.timer = source.timer.filter(|timer| *timer > at);
+                self.enqueue(id);
+            }
         }
         if now >= self.next_flush {
             self.next_flush = now + FLUSH_INTERVAL;
@@ -173,7 +176,11 @@ impl Worker {
         match source.read(&mut self.buffer, &mut self.shipper, &self.metrics) {
             Turn::More => self.enqueue(id),
             Turn::Idle => {}
-            Turn::LookAgain(at) => self.timers.push(Reverse((at, id))),
+            Turn::LookAgain(at) if source.timer.is_some_and(|timer| timer <= at) => {}
+            Turn::LookAgain(at) => {
+                source.timer = Some(at);
+                self.timers.push(Reverse((at, id)));
+            }
         }
     }
 }

@@ -105,6 +105,7 @@ pub struct Follower {
     /// Directories that could not be watched: logged once.
     unwatched: HashSet<PathBuf>,
     next_search: Instant,
+    search_took: Duration,
     next_poll: Instant,
     poll_interval: Duration,
 }
@@ -133,6 +134,7 @@ impl Follower {
             unreadable: HashMap::new(),
             unwatched: HashSet::new(),
             next_search: now,
+            search_took: Duration::ZERO,
             next_poll: now,
             poll_interval: rhythm.poll_min,
         }
@@ -148,6 +150,7 @@ impl Follower {
             if now >= self.next_search {
                 self.next_search = now + self.rhythm.search;
                 self.search();
+                self.search_took = now.elapsed();
             }
             if now >= self.next_poll {
                 self.poll(now);
@@ -229,7 +232,9 @@ impl Follower {
     }
 
     fn search_again_soon(&mut self) {
-        self.next_search = self.next_search.min(Instant::now() + SEARCH_DELAY);
+        // Directories that come and go must not keep the watcher searching.
+        let delay = SEARCH_DELAY.max(self.search_took * 10);
+        self.next_search = self.next_search.min(Instant::now() + delay);
     }
 
     /// A path of a target exists: follows it, or notices that it names another file now.

@@ -111,8 +111,6 @@ pub struct LineReader {
     cut: Option<u64>,
     fingerprint: Fingerprint,
     tail: Tail,
-    /// The last read came to the end: other content may be in the file by now.
-    was_at_end: bool,
 }
 
 impl LineReader {
@@ -129,7 +127,6 @@ impl LineReader {
             cut: None,
             fingerprint: Fingerprint::default(),
             tail: Tail::default(),
-            was_at_end: false,
         }
     }
 
@@ -170,7 +167,6 @@ impl LineReader {
         self.cut = None;
         self.fingerprint = Fingerprint::default();
         self.tail = Tail::default();
-        self.was_at_end = false;
     }
 
     /// Reads about 128 KiB and hands out the complete lines in it.
@@ -200,7 +196,6 @@ impl LineReader {
             return Ok(Outcome::Truncated);
         }
         let is_full = read == CHUNK;
-        self.was_at_end = !is_full;
         let reached = from + read as u64;
         if reached == self.scanned {
             return Ok(Outcome::AtEnd);
@@ -258,7 +253,7 @@ impl LineReader {
         if self.fingerprint.length > 0 && !self.fingerprint.is_of(&self.file)? {
             return Ok(false);
         }
-        Ok(!self.was_at_end || self.tail.is_before(&self.file, self.offset)?)
+        self.tail.is_before(&self.file, self.offset)
     }
 
     /// All lines of `bytes`, which ends with a newline; how many bytes were handed out.

@@ -81,6 +81,17 @@ scrape_configs:
         wait("a log line", || self.shipper_log().contains(text), || self.shipper_log());
     }
 
+    /// A page of the process.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let port = || {
+            let log = self.shipper_log();
+            let (_, rest) = log.rsplit_once("ops server listening\" address=127.0.0.1:")?;
+            rest.split_whitespace().next()?.parse().ok()
+        };
+        wait("the server", || port().is_some(), || self.shipper_log());
+        stack_tests::daemon_process::http_get(port().unwrap(), path).unwrap().body
+    }
+
     fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.process_id().to_string()]).status();
         assert!(status.unwrap().success());

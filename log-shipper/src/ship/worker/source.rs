@@ -91,6 +91,8 @@ pub struct Source {
     pub path: String,
     /// Stages hold lines back.
     pub is_held: bool,
+    /// When the worker looks at it again by itself.
+    pub timer: Option<Instant>,
     file_path: PathBuf,
     labels: Arc<LabelSet>,
     open: VecDeque<Open>,
@@ -109,6 +111,7 @@ impl Source {
         let mut this = Self {
             job: source.job,
             is_held: false,
+            timer: None,
             labels: source.labels,
             open: VecDeque::new(),
             paused_until: None,
