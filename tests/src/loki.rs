@@ -3,7 +3,7 @@
 //!
 //! Every change of its state wakes those who wait for one: tests wait for conditions, never for time.
 
-mod decode;
+pub(crate) mod decode;
 mod faults;
 mod http;
 mod limits;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daemon_runtime::backoff::Backoff;
-use daemon_runtime::error_chain::ErrorChain;
+use instrumentation::json_log::ErrorChain;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

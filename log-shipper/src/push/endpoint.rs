@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::secret::{Secret, SecretFile};
+use instrumentation::json_log::ErrorChain;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };

@@ -8,11 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::shutdown::{self, Reloads};
 use daemon_runtime::supervise::SupervisorError;
 use instrumentation::build_info::BuildInfo;
-use instrumentation::json_log::{self, LogControl};
+use instrumentation::json_log::{self, ErrorChain, LogControl};
 use instrumentation::ops_server::{self, OpsServer, Readiness};
 use instrumentation::process_metrics::ProcessMetrics;
 use prometheus_model::exposition::{Collect, Writer};

@@ -10,8 +10,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::supervise::{Supervisor, SupervisorError};
+use instrumentation::json_log::ErrorChain;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

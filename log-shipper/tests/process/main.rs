@@ -11,5 +11,8 @@ mod bad_input;
 mod conformance;
 mod crash;
 mod fixture;
+mod flags;
+mod observed;
 mod outage;
+mod repeats;
 mod rotation;

@@ -226,7 +226,8 @@ mod tests {
         let mut writer = Writer::new(Format::Text004);
         registry.collect(&mut writer);
         let page = String::from_utf8(writer.finish()).unwrap();
-        assert!(page.starts_with("# TYPE h histogram\nh_bucket{a=\"x\",le=\"7\"} 1\n"), "{page}");
+        let begin = "# HELP h \n# TYPE h histogram\nh_bucket{a=\"x\",le=\"7\"} 1\n";
+        assert!(page.starts_with(begin), "{page}");
     }
 
     #[test]
