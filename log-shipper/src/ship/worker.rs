@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use self::source::{Reader, ReaderOptions, Source, Turn};
 use super::line_shipper::LineShipper;
 use crate::metrics::Metrics;
+use crate::tail::descriptors::Descriptors;
 use crate::tail::mailbox::{Mailbox, Message, SourceId};
 
 pub mod source;
@@ -27,6 +28,7 @@ pub struct Worker {
     /// How the files of each scrape config are read.
     options: Vec<ReaderOptions>,
     metrics: Metrics,
+    descriptors: Arc<Descriptors>,
     sources: HashMap<SourceId, Source>,
     /// Sources with something to read, in turn.
     ready: VecDeque<SourceId>,
@@ -44,12 +46,14 @@ impl Worker {
         shipper: LineShipper,
         options: Vec<ReaderOptions>,
         metrics: Metrics,
+        descriptors: Arc<Descriptors>,
     ) -> Self {
         Self {
             mailbox,
             shipper,
             options,
             metrics,
+            descriptors,
             sources: HashMap::new(),
             ready: VecDeque::new(),
             queued: HashSet::new(),
@@ -173,7 +177,7 @@ impl Worker {
     fn read(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         self.shipper.set_clock();
-        match source.read(&mut self.buffer, &mut self.shipper, &self.metrics) {
+        match source.read(&mut self.buffer, &mut self.shipper, &self.metrics, &self.descriptors) {
             Turn::More => self.enqueue(id),
             Turn::Idle => {}
             Turn::LookAgain(at) if source.timer.is_some_and(|timer| timer <= at) => {}

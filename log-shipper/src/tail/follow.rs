@@ -104,6 +104,8 @@ pub struct Follower {
     unreadable: HashMap<PathBuf, io::ErrorKind>,
     /// Directories that could not be watched: logged once.
     unwatched: HashSet<PathBuf>,
+    /// It has been said that there are not enough.
+    is_short_of_descriptors: bool,
     next_search: Instant,
     search_took: Duration,
     next_poll: Instant,
@@ -133,6 +135,7 @@ impl Follower {
             known: HashMap::new(),
             unreadable: HashMap::new(),
             unwatched: HashSet::new(),
+            is_short_of_descriptors: false,
             next_search: now,
             search_took: Duration::ZERO,
             next_poll: now,
@@ -431,11 +434,24 @@ impl Follower {
     }
 
     fn report_unreadable(&mut self, path: &Path, error: &io::Error) {
-        if error.kind() == io::ErrorKind::NotFound {
-            return;
-        }
-        if self.unreadable.insert(path.to_path_buf(), error.kind()) != Some(error.kind()) {
-            tracing::error!(path = %path.display(), %error, "file cannot be read, trying again later");
+        match error.kind() {
+            io::ErrorKind::NotFound => {}
+            io::ErrorKind::QuotaExceeded => {
+                if !std::mem::replace(&mut self.is_short_of_descriptors, true) {
+                    tracing::warn!(
+                        limit = self.wiring.descriptors.limit(),
+                        "as many log files are open as the limit of open files (ulimit -n) allows: \
+                         files are closed and opened again, which costs time"
+                    );
+                }
+                self.search_again_soon();
+            }
+            kind => {
+                if self.unreadable.insert(path.to_path_buf(), kind) != Some(kind) {
+                    let path = path.display();
+                    tracing::error!(%path, %error, "file cannot be read, trying again later");
+                }
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +63,8 @@ struct State {
     followed: BTreeMap<String, Vec<Follower>>,
     /// Files that this run is done with under a path that may still name them.
     finished: BTreeMap<Inode, FileRecord>,
+    /// Their paths.
+    finished_paths: BTreeSet<String>,
     /// Files of the earlier run that were looked for.
     resumed: BTreeSet<Inode>,
     /// The others, once it is known which of them still exist.
@@ -112,7 +115,7 @@ impl PositionTable {
         {
             return Ok(Some(record.position));
         }
-        if state.finished.values().any(|record| record.path == path) {
+        if state.finished_paths.contains(path) {
             return Ok(Some(0));
         }
         let saved = match state.known.get(path) {
@@ -149,12 +152,13 @@ impl PositionTable {
         let mut state = self.state();
         let followers = state.followed.entry(path.to_owned()).or_default();
         let generation = Arc::clone(generation);
-        match followers.iter_mut().find(|follower| follower.source == source) {
-            Some(follower) => {
-                follower.generations.push(generation);
-                follower.forget_done();
-            }
-            None => followers.push(Follower { source, generations: vec![generation] }),
+        let known = followers.iter_mut().find(|follower| follower.source == source);
+        if let Some(follower) = known {
+            follower.generations.push(generation);
+            follower.forget_done();
+        } else {
+            followers.reserve_exact(1);
+            followers.push(Follower { source, generations: vec![generation] });
         }
     }
 
@@ -178,7 +182,7 @@ impl PositionTable {
             state.followed.remove(path);
             if let Some(record) = follower.records(path).last() {
                 state.known.insert(path.to_owned(), record.position.to_string());
-                state.finished.insert(record.inode, record);
+                state.finish(record);
             }
         }
     }
@@ -187,7 +191,7 @@ impl PositionTable {
     pub fn set(&self, record: FileRecord) {
         let mut state = self.state();
         state.known.insert(record.path.clone(), record.position.to_string());
-        state.finished.insert(record.inode, record);
+        state.finish(record);
     }
 
     /// The saved text under a key of a source that is no file.
@@ -248,6 +252,11 @@ impl PositionTable {
 }
 
 impl State {
+    fn finish(&mut self, record: FileRecord) {
+        self.finished_paths.insert(record.path.clone());
+        self.finished.insert(record.inode, record);
+    }
+
     fn positions(&mut self) -> Positions {
         let Self { known, followed, .. } = self;
         known.retain(|key, _| {
@@ -280,6 +289,8 @@ impl State {
                 .is_ok_and(|metadata| Inode::of(&metadata) == record.inode)
         };
         self.finished.retain(|_, record| still_names(record));
+        let paths = self.finished.values().map(|record| record.path.clone());
+        self.finished_paths = paths.collect();
         let left_over = self.left_over.get_or_insert_with(|| {
             earlier.iter().filter(|record| find(record, None).is_some()).cloned().collect()
         });
@@ -323,6 +334,28 @@ pub fn find(record: &FileRecord, now: Option<Inode>) -> Option<(PathBuf, File)> 
             path.file_name().is_some_and(|own| own.as_encoded_bytes().starts_with(name))
         })
         .find_map(|(_, path)| Some((path.clone(), is_it(path)?)))
+}
+
+/// Opens a file by its inode, under its path or another name in the same directory.
+///
+/// # Errors
+/// It is not there any more, or cannot be opened.
+pub fn open_inode(path: &Path, inode: Inode) -> io::Result<File> {
+    let is_it = |file: &File| file.metadata().is_ok_and(|metadata| Inode::of(&metadata) == inode);
+    if let Ok(file) = File::open(path)
+        && is_it(&file)
+    {
+        return Ok(file);
+    }
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let is_named =
+            std::fs::metadata(entry.path()).is_ok_and(|found| Inode::of(&found) == inode);
+        if is_named {
+            return File::open(entry.path());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "the file has no name in its directory any more"))
 }
 
 /// A copy is known by its beginning alone, so that must be long enough to be one file's only.
