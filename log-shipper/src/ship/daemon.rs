@@ -83,7 +83,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if flags.check_syntax() {
-        return check_syntax(&config);
+        return check_syntax(&flags, &config);
     }
     if flags.print_config_stderr() {
         let _ = io::stderr().write_all(config.to_yaml().as_bytes());
@@ -105,9 +105,14 @@ fn load(flags: &Flags) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// Promtail's exit code, and what a start would refuse besides.
-fn check_syntax(config: &Config) -> ExitCode {
+/// Promtail's exit code, and what a start would refuse besides. Without a file there is nothing to
+/// check: a script that lost its path must not be told that all is well.
+fn check_syntax(flags: &Flags, config: &Config) -> ExitCode {
     let mut out = io::stdout().lock();
+    if flags.config_file().is_empty() {
+        let _ = writeln!(out, "Invalid config file: -config.file names none");
+        return ExitCode::from(FAILED);
+    }
     let _ = writeln!(out, "Valid config file! No syntax issues found");
     match Plan::new(config, &crate::metrics::Metrics::new(), &StageMetrics::new()) {
         Ok(plan) => {

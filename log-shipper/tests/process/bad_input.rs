@@ -54,6 +54,16 @@ fn a_missing_configuration_is_named() {
 }
 
 #[test]
+fn a_check_without_a_file_fails_and_says_so() {
+    for arguments in [&["-check-syntax"][..], &["-check-syntax", "-config.file="]] {
+        let output = shipper().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.starts_with("Invalid config file"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn flags_have_go_s_grammar_and_exit_codes() {
     assert_eq!(run(&["-no-such-flag"]).code, 2);
     assert_eq!(run(&["-positions.sync-period=soon"]).code, 2);
