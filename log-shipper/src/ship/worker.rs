@@ -83,6 +83,11 @@ impl Worker {
         self.shipper.flush_pipelines(true);
         self.save_progress();
         self.shipper.flush_sinks(true);
+        // The metrics outlive the worker: after a reload others may read other files.
+        for source in self.sources.values() {
+            self.metrics.files_active.dec();
+            self.metrics.forget_path(&source.path);
+        }
     }
 
     fn next_deadline(&self) -> Instant {
