@@ -11,6 +11,9 @@ use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterEr
 use self::sources::SourceMetrics;
 use self::spool::AllSpools;
 
+/// Series of a metric with the label `tenant`, which may come from a log line.
+const MAX_TENANT_SERIES: usize = 10_000;
+
 /// Why entries were given up at a client: the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
@@ -106,11 +109,11 @@ impl Metrics {
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
-            dropped_bytes: Family::new(&by_reason),
-            dropped_entries: Family::new(&by_reason),
-            mutated_bytes: Family::new(&by_reason),
-            mutated_entries: Family::new(&by_reason),
-            batch_retries: Family::new(&["host", "tenant"]),
+            dropped_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            dropped_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            batch_retries: Family::new(&["host", "tenant"]).with_limit(MAX_TENANT_SERIES),
             request_duration: Family::new(&["status_code", "host"]),
         }
     }

@@ -160,6 +160,7 @@ impl LineShipper {
         entry.extracted.reset(labels);
         entry.metadata.clear();
         entry.origin = origin;
+        entry.second_origin = None;
     }
 
     fn process(&mut self, job: usize) -> ControlFlow<Instant> {

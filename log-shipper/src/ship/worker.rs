@@ -87,6 +87,11 @@ impl Worker {
         self.shipper.flush_pipelines(true);
         self.save_progress();
         self.shipper.flush_sinks(true);
+        // The metrics outlive the worker: after a reload others may read other files.
+        for source in self.sources.values() {
+            self.metrics.files_active.dec();
+            self.metrics.forget_path(&source.path);
+        }
     }
 
     fn next_deadline(&self) -> Instant {
@@ -199,5 +204,47 @@ impl Reader {
                 ControlFlow::Break(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::pipeline::run::Pipeline;
+    use crate::tail::file_identity::Inode;
+    use crate::tail::mailbox::{Generation, Opened, Source as Followed};
+    use crate::tail::progress::{Numbers, Progress};
+
+    #[test]
+    fn a_worker_that_ends_leaves_no_file_in_the_metrics() {
+        let metrics = Metrics::new();
+        let mailbox: Arc<Mailbox> = Arc::default();
+        let numbers: Arc<Numbers> = Arc::default();
+        let shipper = LineShipper::new(vec![Pipeline::default()], Vec::new(), None, numbers);
+        let options = ReaderOptions { encoding: None, decompression: None, line_limit: 100 };
+        let mut worker = Worker::new(Arc::clone(&mailbox), shipper, vec![options], metrics.clone());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = Opened {
+            file: file.reopen().unwrap(),
+            start: 0,
+            generation: Arc::new(Generation {
+                inode: Inode { device: 1, inode: 1 },
+                progress: Progress::new(1, 0),
+                closed: OnceLock::new(),
+            }),
+        };
+        worker.receive(Message::Open(Box::new(Followed {
+            id: 1,
+            job: 0,
+            path: file.path().to_path_buf(),
+            labels: Arc::default(),
+            opened,
+        })));
+        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (1.0, 1));
+        mailbox.stop();
+        worker.run();
+        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (0.0, 0));
     }
 }
