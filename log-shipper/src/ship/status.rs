@@ -116,16 +116,19 @@ fn labels(set: &LabelSet) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::tail::position_table::Saved;
 
     #[test]
     fn a_page_in_the_making_keeps_nobody_waiting() {
         let status = Status::default();
         let shown = status.shown();
         let path = std::path::PathBuf::from("/nonexistent/positions.yaml");
-        status.apply(Vec::new(), Arc::new(PositionTable::new(path, BTreeMap::new())), "new".to_owned());
+        status.apply(
+            Vec::new(),
+            Arc::new(PositionTable::new(path, Saved::default())),
+            "new".to_owned(),
+        );
         assert_eq!((shown.config.as_str(), status.config().as_str()), ("", "new"));
     }
 }

@@ -209,11 +209,9 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-
     use super::*;
     use crate::pipeline::run::Pipeline;
-    use crate::tail::file_identity::Inode;
+    use crate::tail::file_identity::{Fingerprint, Inode};
     use crate::tail::mailbox::{Generation, Opened, Source as Followed};
     use crate::tail::progress::{Numbers, Progress};
 
@@ -224,16 +222,21 @@ mod tests {
         let numbers: Arc<Numbers> = Arc::default();
         let shipper = LineShipper::new(vec![Pipeline::default()], Vec::new(), None, numbers);
         let options = ReaderOptions { encoding: None, decompression: None, line_limit: 100 };
-        let mut worker = Worker::new(Arc::clone(&mailbox), shipper, vec![options], metrics.clone());
+        let descriptors = Descriptors::new(10);
+        let permit = descriptors.take().unwrap();
+        let options = vec![options];
+        let mut worker =
+            Worker::new(Arc::clone(&mailbox), shipper, options, metrics.clone(), descriptors);
         let file = tempfile::NamedTempFile::new().unwrap();
         let opened = Opened {
             file: file.reopen().unwrap(),
             start: 0,
-            generation: Arc::new(Generation {
-                inode: Inode { device: 1, inode: 1 },
-                progress: Progress::new(1, 0),
-                closed: OnceLock::new(),
-            }),
+            permit,
+            generation: Generation::new(
+                Inode { device: 1, inode: 1 },
+                Progress::new(1, 0),
+                Fingerprint::default(),
+            ),
         };
         worker.receive(Message::Open(Box::new(Followed {
             id: 1,

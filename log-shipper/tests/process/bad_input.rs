@@ -56,10 +56,9 @@ fn a_missing_configuration_is_named() {
 #[test]
 fn a_check_without_a_file_fails_and_says_so() {
     for arguments in [&["-check-syntax"][..], &["-check-syntax", "-config.file="]] {
-        let output = shipper().args(arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.starts_with("Invalid config file"), "{arguments:?}: {text}");
+        let ended = run(arguments);
+        assert_eq!(ended.code, 1, "{arguments:?}");
+        assert!(ended.stdout.starts_with("Invalid config file"), "{arguments:?}: {ended:?}");
     }
 }
 
