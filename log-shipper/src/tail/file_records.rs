@@ -10,16 +10,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use daemon_runtime::atomic_file;
 use serde_json::Value;
 
 use super::file_identity::{Fingerprint, Inode};
 
 /// Larger files are not read: 50,000 files with paths of 1 KiB come to 60 MiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Only its owner needs to read it, as the positions file.
-const MODE: u32 = 0o600;
 
 const VERSION: u64 = 1;
 
@@ -137,11 +133,8 @@ fn parse(value: &Value) -> Option<FileRecord> {
     })
 }
 
-/// Replaces the side file.
-///
-/// # Errors
-/// Which step failed; the old file is untouched then.
-pub fn save(path: &Path, records: &[FileRecord]) -> Result<(), atomic_file::ReplaceError> {
+/// The text of the side file.
+pub fn to_json(records: &[FileRecord]) -> String {
     // Line by line: a tree of 50,000 records would cost more than the records.
     let mut text = format!("{{\"version\":{VERSION},\"files\":[");
     for (index, record) in records.iter().enumerate() {
@@ -159,7 +152,7 @@ pub fn save(path: &Path, records: &[FileRecord]) -> Result<(), atomic_file::Repl
         );
     }
     text.push_str("\n]}\n");
-    atomic_file::replace(path, text.as_bytes(), MODE)
+    text
 }
 
 #[cfg(test)]
@@ -180,7 +173,7 @@ mod tests {
         assert_eq!(load(&path).unwrap().iter().count(), 0);
         let records =
             [record(1, "/a \"b\".log", u64::MAX, true), record(2, "/a \"b\".log", 7, false)];
-        save(&path, &records).unwrap();
+        std::fs::write(&path, to_json(&records)).unwrap();
         let loaded = load(&path).unwrap();
         let of_path: Vec<_> = loaded.of_path("/a \"b\".log").cloned().collect();
         assert_eq!(of_path, [records[1].clone(), records[0].clone()]);

@@ -96,7 +96,7 @@ pub struct Follower {
     targets: Vec<Vec<Option<Target>>>,
     watch: Option<NotifyWatch>,
     sources: HashMap<SourceId, Followed>,
-    by_path: HashMap<(TargetKey, PathBuf), SourceId>,
+    by_path: HashMap<TargetKey, HashMap<PathBuf, SourceId>>,
     /// Directory and name to the sources that want to know.
     names: HashMap<PathBuf, HashMap<OsString, Vec<SourceId>>>,
     known: HashMap<TargetKey, KnownFiles>,
@@ -187,7 +187,7 @@ impl Follower {
                 directories.append(&mut found.directories);
                 for path in found.files {
                     self.look_at((job, index), &path);
-                    seen.insert(((job, index), path));
+                    seen.extend(self.source_of((job, index), &path));
                 }
             }
         }
@@ -240,6 +240,10 @@ impl Follower {
         self.next_search = self.next_search.min(Instant::now() + delay);
     }
 
+    fn source_of(&self, target: TargetKey, path: &Path) -> Option<SourceId> {
+        self.by_path.get(&target)?.get(path).copied()
+    }
+
     /// A path of a target exists: follows it, or notices that it names another file now.
     fn look_at(&mut self, target: TargetKey, path: &Path) {
         let metadata = match fs::metadata(path) {
@@ -248,8 +252,7 @@ impl Follower {
             Err(error) => return self.report_unreadable(path, &error),
         };
         let inode = Inode::of(&metadata);
-        let key = (target, path.to_path_buf());
-        let source = self.by_path.get(&key).copied();
+        let source = self.source_of(target, path);
         if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
             && followed.current == Some(inode)
         {
@@ -314,7 +317,7 @@ impl Follower {
         self.unreadable.remove(path);
         self.known.entry(target).or_default().add(&generation);
         self.wiring.positions.follow(&path.to_string_lossy(), id, &generation);
-        self.by_path.insert((target, path.to_path_buf()), id);
+        self.by_path.entry(target).or_default().insert(path.to_path_buf(), id);
         self.listen_to(path, id);
         self.sources.insert(
             id,
@@ -387,8 +390,8 @@ impl Follower {
         let mut changed = false;
         for (target, path, seen) in polled {
             self.look_at(target, &path);
-            let id = self.by_path.get(&(target, path));
-            changed |= id.is_none_or(|id| self.sources[id].seen != seen);
+            let id = self.source_of(target, &path);
+            changed |= id.is_none_or(|id| self.sources[&id].seen != seen);
         }
         let doubled = (self.poll_interval * 2).min(self.rhythm.poll_max);
         self.poll_interval = if changed { self.rhythm.poll_min } else { doubled };

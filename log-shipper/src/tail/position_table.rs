@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use daemon_runtime::atomic_file;
+use foldhash::fast::FixedState;
 
 use super::cursor::Cursor;
 use super::file_identity::Inode;
@@ -71,7 +73,8 @@ struct State {
     left_over: Option<Vec<FileRecord>>,
     /// Sources that are no files, by their key.
     cursors: BTreeMap<String, Arc<Cursor>>,
-    saved: Option<(Positions, Vec<FileRecord>)>,
+    /// Hashes of what was saved last.
+    saved: [u64; 2],
 }
 
 /// Shared by the watcher, which enters files, and the task that saves.
@@ -229,24 +232,21 @@ impl PositionTable {
     /// # Errors
     /// Which step failed on which file; the old file is untouched then.
     pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
-        let (positions, records, last) = {
+        let (yaml, records, saved) = {
             let mut state = self.state();
-            let positions = state.positions();
-            (positions, state.records(&self.earlier), state.saved.take())
+            let yaml = positions_file::to_yaml(&state.positions());
+            (yaml, file_records::to_json(&state.records(&self.earlier)), state.saved)
         };
-        let (mut had_positions, mut had_records) = (None, None);
-        if let Some((last_positions, last_records)) = last {
-            had_positions = Some(last_positions);
-            had_records = Some(last_records);
-        }
-        if had_positions.as_ref() != Some(&positions) {
-            let yaml = positions_file::to_yaml(&positions);
+        // With 50,000 files the texts are megabytes: they are not kept.
+        let now = [&yaml, &records].map(|text| FixedState::default().hash_one(text));
+        if saved[0] != now[0] {
             atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
         }
-        if had_records.as_ref() != Some(&records) {
-            file_records::save(&file_records::path_beside(&self.path), &records)?;
+        if saved[1] != now[1] {
+            let path = file_records::path_beside(&self.path);
+            atomic_file::replace(&path, records.as_bytes(), MODE)?;
         }
-        self.state().saved = Some((positions, records));
+        self.state().saved = now;
         Ok(())
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
-use super::{Follower, TargetKey};
+use super::Follower;
 use crate::discovery::target::Target;
 use crate::tail::mailbox::{Message, SourceId};
 
@@ -58,13 +57,9 @@ impl Follower {
     }
 
     /// Sources whose path is gone are finished; when their worker is done they are forgotten.
-    pub(super) fn forget_vanished(&mut self, seen: &HashSet<(TargetKey, PathBuf)>) {
-        let gone: Vec<SourceId> = self
-            .sources
-            .iter()
-            .filter(|(_, followed)| !seen.contains(&(followed.target, followed.path.clone())))
-            .map(|(id, _)| *id)
-            .collect();
+    pub(super) fn forget_vanished(&mut self, seen: &HashSet<SourceId>) {
+        let gone: Vec<SourceId> =
+            self.sources.keys().filter(|id| !seen.contains(id)).copied().collect();
         for id in gone {
             let Some(followed) = self.sources.get_mut(&id) else { continue };
             // A directory that could not be listed is no proof.
@@ -101,7 +96,12 @@ impl Follower {
         let Some(followed) = self.sources.remove(&id) else { return };
         self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
         self.wiring.mailboxes[followed.worker].send(Message::Forgotten(id));
-        self.by_path.remove(&(followed.target, followed.path));
+        if let Some(paths) = self.by_path.get_mut(&followed.target) {
+            paths.remove(&followed.path);
+            if paths.is_empty() {
+                self.by_path.remove(&followed.target);
+            }
+        }
         for names in self.names.values_mut() {
             names.retain(|_, sources| {
                 sources.retain(|source| *source != id);
