@@ -125,7 +125,11 @@ mod tests {
         let status = Status::default();
         let shown = status.shown();
         let path = std::path::PathBuf::from("/nonexistent/positions.yaml");
-        status.apply(Vec::new(), Arc::new(PositionTable::new(path, BTreeMap::new())), "new".to_owned());
+        status.apply(
+            Vec::new(),
+            Arc::new(PositionTable::new(path, BTreeMap::new())),
+            "new".to_owned(),
+        );
         assert_eq!((shown.config.as_str(), status.config().as_str()), ("", "new"));
     }
 }
