@@ -140,6 +140,9 @@ fn start_log(flags: &Flags, config: &Config) -> LogControl {
 }
 
 fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError> {
+    if flags.inspect() {
+        tracing::warn!("-inspect has no effect: this version does not show what stages change");
+    }
     let process = Process::new(flags.dry_run());
     let stage_metrics = StageMetrics::new();
     let plan = Plan::new(&config, &process.metrics, &stage_metrics)?;
