@@ -213,7 +213,11 @@ impl Place {
     }
 
     fn value(&self, key: &str, problem: impl Into<String>) -> ConnectError {
-        ConnectError::Value { owner: self.owner.clone(), key: self.key(key), problem: problem.into() }
+        ConnectError::Value {
+            owner: self.owner.clone(),
+            key: self.key(key),
+            problem: problem.into(),
+        }
     }
 }
 

@@ -33,11 +33,8 @@ impl Credential {
             let inline = (!inline.is_empty()).then(|| Secret::new(inline.to_owned()));
             return Ok(inline.map(Self::Inline));
         }
-        let error = |cause| ConnectError::Secret {
-            owner: place.owner.clone(),
-            key: place.key(key),
-            cause,
-        };
+        let error =
+            |cause| ConnectError::Secret { owner: place.owner.clone(), key: place.key(key), cause };
         SecretFile::open(path).map(|file| Some(Self::File(file))).map_err(error)
     }
 

@@ -191,9 +191,11 @@ impl TokenSource {
         let header = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = header.unwrap_or_default().to_owned();
         let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|cause| {
-            no_answer(SendError::NoAnswer { cause: cause.without_url() })
-        })? {
+        while let Some(piece) = answer
+            .chunk()
+            .await
+            .map_err(|cause| no_answer(SendError::NoAnswer { cause: cause.without_url() }))?
+        {
             body.extend_from_slice(&piece);
             if body.len() > MAX_ANSWER {
                 return Err(self.no_token("it is longer than 1 MiB"));
@@ -204,7 +206,8 @@ impl TokenSource {
             let (host, code) = (self.host.clone(), code.unwrap_or_default());
             return Err(TokenError::Refused { host, status, code });
         }
-        let grant = answer::grant(&content_type, &body).map_err(|problem| self.no_token(problem))?;
+        let grant =
+            answer::grant(&content_type, &body).map_err(|problem| self.no_token(problem))?;
         let value = format!("{} {}", grant.scheme(), grant.access_token.expose());
         let value = sensitive(&value, "Authorization")
             .map_err(|_| self.no_token("the token has characters that no header may have"))?;
@@ -250,8 +253,8 @@ impl fmt::Debug for TokenSource {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_token_is_renewed_shortly_before_it_expires_and_with_a_new_secret() {
+    #[test]
+    fn a_token_is_renewed_shortly_before_it_expires_and_with_a_new_secret() {
         let now = Instant::now();
         let expires = Some(now + Duration::from_secs(60));
         let value = HeaderValue::from_static("Bearer a");

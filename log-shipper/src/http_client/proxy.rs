@@ -164,10 +164,8 @@ mod tests {
 
     #[test]
     fn a_configured_proxy_takes_everything_but_what_no_proxy_names() {
-        let mut config = Proxy {
-            proxy_url: HttpUrl::parse("http://proxy:1").unwrap(),
-            ..Proxy::default()
-        };
+        let mut config =
+            Proxy { proxy_url: HttpUrl::parse("http://proxy:1").unwrap(), ..Proxy::default() };
         let none = Environment::default();
         assert!(way(&config, &none, "http://localhost/").is_some());
         config.no_proxy = "loki.example.com".to_owned();
@@ -178,10 +176,8 @@ mod tests {
     #[test]
     fn a_broken_variable_is_named_without_its_value() {
         let config = Proxy { proxy_from_environment: true, ..Proxy::default() };
-        let environment = Environment {
-            https: "ftp://me:hunter2@x".to_owned().into(),
-            ..Environment::default()
-        };
+        let environment =
+            Environment { https: "ftp://me:hunter2@x".to_owned().into(), ..Environment::default() };
         let error = Proxies::new(&config, &place(), &environment).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -142,8 +142,7 @@ impl Transport {
 
 impl Recipe {
     fn build(&self) -> Result<reqwest::Client, ConnectError> {
-        let mut builder =
-            reqwest::Client::builder().tls_backend_preconfigured(self.tls.build()?);
+        let mut builder = reqwest::Client::builder().tls_backend_preconfigured(self.tls.build()?);
         builder = self.proxies.add_to(builder);
         if let Some(timeout) = self.timeout {
             builder = builder.timeout(timeout);
@@ -198,7 +197,8 @@ impl Alias {
 impl Resolve for Alias {
     fn resolve(&self, name: Name) -> Resolving {
         let own_name = name.as_str().eq_ignore_ascii_case(&self.name);
-        let host = if own_name { self.server.host_str().unwrap_or_default() } else { name.as_str() };
+        let host =
+            if own_name { self.server.host_str().unwrap_or_default() } else { name.as_str() };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         Box::pin(async move {
             // the port is the URL's

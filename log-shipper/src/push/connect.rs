@@ -32,7 +32,6 @@ pub fn endpoint(config: &Client) -> Result<Endpoint, ConnectError> {
         value.set_sensitive(true);
         headers.insert(key, value);
     }
-    let requester =
-        Requester::new(&config.http, &owner, &url, Some(config.timeout.as_duration()))?;
+    let requester = Requester::new(&config.http, &owner, &url, Some(config.timeout.as_duration()))?;
     Ok(Endpoint::new(requester, url, headers))
 }

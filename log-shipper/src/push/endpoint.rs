@@ -65,9 +65,7 @@ impl Endpoint {
         }
         *request.body_mut() = Some(body.into());
         let mut answer = self.requester.send(request).await.map_err(|error| match error {
-            SendError::NoAnswer { cause } => {
-                PushError::NoAnswer { host: self.host.clone(), cause }
-            }
+            SendError::NoAnswer { cause } => PushError::NoAnswer { host: self.host.clone(), cause },
             cause => PushError::NotSent { host: self.host.clone(), cause },
         })?;
         let status = answer.status();

@@ -30,7 +30,11 @@ enum Entry {
 impl Bypass {
     /// Reads a list with commas. What is no host matches nothing.
     pub(super) fn parse(list: &str) -> Self {
-        Self(list.split(',').filter_map(|entry| Entry::parse(&entry.trim().to_lowercase())).collect())
+        Self(
+            list.split(',')
+                .filter_map(|entry| Entry::parse(&entry.trim().to_lowercase()))
+                .collect(),
+        )
     }
 
     /// Whether requests to `url` go straight to their server.
