@@ -94,8 +94,8 @@ impl LineShipper {
         let (pipelines, files) = (&self.pipelines, &mut self.files);
         self.closing.retain(|(job, file)| {
             let is_held = pipelines[*job].held_since(*file).is_some();
-            if !is_held {
-                files.remove(file);
+            if !is_held && let Some(progress) = files.remove(file) {
+                progress.release();
             }
             is_held
         });
