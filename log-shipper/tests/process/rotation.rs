@@ -193,6 +193,14 @@ fn a_target_with_other_labels_takes_its_files_over_where_they_are() {
     let mut writer = Writer::new(&fixture.log("app.log"), 0);
     writer.write(2_000);
     fixture.wait_for_all(2_000);
+    // Lines that are on their way come under both labels: here none is.
+    let size = fs::metadata(fixture.log("app.log")).unwrap().len();
+    let positions = || fs::read_to_string(fixture.path("positions.yaml")).unwrap_or_default();
+    crate::fixture::wait(
+        "the position",
+        || positions().contains(&format!("\"{size}\"")),
+        positions,
+    );
     fs::write(&targets, text("b", &fixture)).unwrap();
     fixture.wait_for_log("left a file");
     writer.write(2_000);
