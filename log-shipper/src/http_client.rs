@@ -104,7 +104,7 @@ pub enum SendError {
         #[source]
         cause: reqwest::Error,
     },
-    /// No token from the OAuth2 server.
+    /// No token from the server of `oauth2`.
     #[error("no OAuth2 token")]
     NoToken {
         /// Why.
@@ -171,7 +171,7 @@ impl Requester {
         })
     }
 
-    /// Sends a request. With OAuth2, an answer 401 is taken as a token that was withdrawn: the
+    /// Sends a request. With `oauth2`, an answer 401 is taken as a token that was withdrawn: the
     /// request is sent once more with a new one, if its body is not a stream.
     ///
     /// # Errors

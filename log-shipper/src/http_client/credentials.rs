@@ -63,7 +63,7 @@ pub(super) enum Authorization {
     /// A token, with the scheme that stands before it.
     Token { scheme: String, credentials: Credential },
     /// A token that is fetched.
-    OAuth2(TokenSource),
+    OAuth2(Box<TokenSource>),
 }
 
 impl Authorization {
@@ -76,7 +76,8 @@ impl Authorization {
         let place = Place { owner: owner.to_owned(), prefix: "" };
         let credential = |key, inline: &str, path: &str| Credential::new(&place, key, inline, path);
         if let Some(oauth2) = &http.oauth2 {
-            return TokenSource::new(oauth2, owner, timeout, environment).map(Self::OAuth2);
+            return TokenSource::new(oauth2, owner, timeout, environment)
+                .map(|tokens| Self::OAuth2(Box::new(tokens)));
         }
         if let Some(basic) = &http.basic_auth {
             let key = "basic_auth.username_file";
@@ -139,9 +140,9 @@ fn base64(bytes: &[u8]) -> String {
     for group in bytes.chunks(3) {
         let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or_default());
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
+        for place in 0..4_usize {
             let six = (bits >> (18 - 6 * place)) & 0x3f;
-            let is_padding = place as usize > group.len();
+            let is_padding = place > group.len();
             text.push(if is_padding { '=' } else { char::from(ALPHABET[six as usize]) });
         }
     }

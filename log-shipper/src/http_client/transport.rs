@@ -210,3 +210,36 @@ impl Resolve for Alias {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stack_tests::test_authority::TestAuthority;
+
+    use super::*;
+
+    #[test]
+    fn files_are_looked_at_no_more_often_than_the_interval() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), TestAuthority::new().pem()).unwrap();
+        let tls = ClientTls { ca_file: file.path().display().to_string(), ..ClientTls::default() };
+        let settings = Settings {
+            tls: &tls,
+            proxy: &Proxy::default(),
+            follow_redirects: true,
+            timeout: None,
+            server: &"https://x/".parse().unwrap(),
+        };
+        let place = Place { owner: "client a".to_owned(), prefix: "" };
+        let transport = Transport::new(&settings, &place, &Environment::default()).unwrap();
+        let seen_at = |now| {
+            let _client = transport.client(now);
+            transport.current.lock().unwrap().seen.clone()
+        };
+        let start = transport.current.lock().unwrap().checked;
+        let before = seen_at(start);
+        std::fs::write(file.path(), "no certificate, and of another size").unwrap();
+        let almost = CHECK_INTERVAL.checked_sub(Duration::from_millis(1)).unwrap();
+        assert_eq!(seen_at(start + almost), before);
+        assert_ne!(seen_at(start + CHECK_INTERVAL), before);
+    }
+}
