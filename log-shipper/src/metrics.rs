@@ -72,6 +72,8 @@ pub struct Metrics {
     pub files_given_up: Counter,
     /// Positions that could not be saved.
     pub position_save_failures: Counter,
+    /// Watches of Kubernetes objects that do not work at the moment.
+    pub kubernetes_watches_failing: Gauge,
     /// Counters of sources that bring messages themselves.
     pub sources: SourceMetrics,
     /// Write-ahead logs.
@@ -104,6 +106,7 @@ impl Metrics {
             truncations: Counter::default(),
             files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
+            kubernetes_watches_failing: Gauge::default(),
             sources: SourceMetrics::new(),
             spools: AllSpools::new(),
             encoded_bytes: Family::new(&["host"]),
@@ -220,6 +223,11 @@ impl Metrics {
             "log_shipper_position_save_failures_total",
             "Times the positions file could not be written",
             self.position_save_failures.clone(),
+        )?;
+        at.register(
+            "log_shipper_kubernetes_watches_failing",
+            "Watches of Kubernetes objects that do not work now: targets may be out of date",
+            self.kubernetes_watches_failing.clone(),
         )?;
         self.spools.register(registry)?;
         self.sources.register(registry)

@@ -9,6 +9,7 @@ use prometheus_model::label_set::LabelSet;
 use prometheus_model::relabel::RelabelRule;
 
 use super::line_shipper::ReadlineLimit;
+use super::run::host_name;
 use super::status::JobStatus;
 use super::worker::source::ReaderOptions;
 use crate::batch::accumulator::Shape;
@@ -16,6 +17,8 @@ use crate::config::clients::Client as ClientConfig;
 use crate::config::scrape_configs::{Compression, ScrapeConfig};
 use crate::config::{Config, StartError};
 use crate::discovery::file_targets::FileTargets;
+use crate::discovery::kubernetes::cluster::Surroundings;
+use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
 use crate::discovery::static_targets;
 use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
 use crate::intake::source::{Source, SourceError};
@@ -41,13 +44,14 @@ pub enum PlanError {
     /// Clients or sources.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A discovery of this version's to-do list.
-    #[error("scrape config {job:?}: {key} is not supported by this version")]
-    Unsupported {
+    /// A discovery of pods.
+    #[error("scrape config {job:?}")]
+    Kubernetes {
         /// `job_name`
         job: String,
-        /// The key.
-        key: &'static str,
+        /// What cannot work.
+        #[source]
+        cause: KubernetesError,
     },
     /// A source of messages.
     #[error("scrape config {job:?}")]
@@ -83,10 +87,13 @@ pub struct Job {
     pub reader: ReaderOptions,
     /// What brings messages, where it reads no files. Taken out when it is started.
     pub source: Option<Source>,
+    /// What finds pods. Taken out when it is started.
+    pub discoveries: Vec<PodDiscovery>,
     /// The key of what it reads.
     kind: &'static str,
     statics: Vec<Group>,
     files: FileTargets,
+    pods: Vec<PodTargets>,
     rules: Arc<[RelabelRule]>,
 }
 
@@ -147,9 +154,7 @@ impl Job {
         context: &mut BuildContext,
     ) -> Result<Self, PlanError> {
         let name = config.job_name.clone();
-        if !config.kubernetes_sd_configs.is_empty() && !stdin {
-            return Err(PlanError::Unsupported { job: name, key: "kubernetes_sd_configs" });
-        }
+        let discoveries = if stdin { Vec::new() } else { discoveries(config)? };
         let source = if stdin { None } else { self::source(config)? };
         let pipeline = build(&config.pipeline_stages, context)
             .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
@@ -167,15 +172,18 @@ impl Job {
             source,
             statics: static_targets::groups(&config.static_configs),
             files: FileTargets::new(&config.file_sd_configs),
+            pods: discoveries.iter().map(PodDiscovery::targets).collect(),
+            discoveries,
             rules: config.relabel_rules().expect("rules are compiled when they are loaded").into(),
             name,
         })
     }
 
-    /// Looks for targets: files may have changed since the last time.
+    /// Looks for targets: files and pods may have changed since the last time.
     pub fn discover(&mut self, host: &str) -> Resolved {
         let mut groups = self.statics.clone();
         groups.extend(self.files.groups());
+        groups.extend(self.pods.iter().flat_map(PodTargets::groups));
         target::resolve(&groups, &self.rules, host)
     }
 
@@ -200,6 +208,13 @@ impl Job {
         }
         labels
     }
+}
+
+fn discoveries(config: &ScrapeConfig) -> Result<Vec<PodDiscovery>, PlanError> {
+    let surroundings = Surroundings::of_process(host_name());
+    let failed = |cause| PlanError::Kubernetes { job: config.job_name.clone(), cause };
+    let discoveries = config.kubernetes_sd_configs.iter();
+    discoveries.map(|config| PodDiscovery::new(config, &surroundings).map_err(failed)).collect()
 }
 
 fn source(config: &ScrapeConfig) -> Result<Option<Source>, PlanError> {

@@ -6,19 +6,17 @@
 //! again after the next start.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use daemon_runtime::supervise::{Supervisor, SupervisorError};
 use instrumentation::json_log::ErrorChain;
-use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::dry_run::Printer;
 use super::line_shipper::LineShipper;
-use super::plan::Plan;
+use super::plan::{Job, Plan};
 use super::receiver::Receiver;
 use super::sink::{ClientSink, Sink};
 use super::status::Status;
@@ -28,6 +26,7 @@ use crate::batch::accumulator::{Accumulator, Batch};
 use crate::config::Config;
 use crate::config::wal::Wal;
 use crate::discovery::target::Rejection;
+use crate::discovery::wake::Wake;
 use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
 use crate::push::client::Client;
@@ -137,7 +136,7 @@ pub async fn run(
             start_client(&mut supervisor, index, client, batches, wal, metrics, &deadline);
         }
     }
-    let shipper = |jobs: &[super::plan::Job], sinks| {
+    let shipper = |jobs: &[Job], sinks| {
         let mut pipelines: Vec<_> = jobs.iter().map(|job| job.pipeline.fork()).collect();
         if pipelines.is_empty() {
             pipelines.push(crate::pipeline::run::Pipeline::default());
@@ -179,6 +178,11 @@ pub async fn run(
             stdin::ship_all(io::stdin().lock(), &labels, limit, shipper)
         });
     } else {
+        let wake = Wake::new().map_err(|cause| {
+            let (task, cause) = ("watcher".to_owned(), cause.into());
+            SupervisorError::TaskFailed { task, cause }
+        })?;
+        find_pods(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
         let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
         for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
             let options = jobs.iter().map(|job| job.reader.clone()).collect();
@@ -216,7 +220,14 @@ pub async fn run(
             status.apply(shown.collect(), Arc::clone(&table), config_text.clone());
             Some(resolved.into_iter().map(|job| job.targets).collect())
         });
-        watch(&mut supervisor, process, config, &positions, mailboxes, counts_lines, discover);
+        let wiring = Wiring {
+            mailboxes,
+            positions: Arc::clone(&positions),
+            numbers: Arc::clone(&process.numbers),
+            descriptors: Arc::clone(&process.descriptors),
+            counts_lines,
+        };
+        watch(&mut supervisor, config, wiring, discover, wake, stop.clone());
     }
     let saves = !process.dry_run && !config.target_config.stdin;
     if saves {
@@ -304,14 +315,33 @@ fn folder_name(client: &str) -> String {
     name
 }
 
+/// Starts what finds the pods of the jobs.
+fn find_pods(
+    supervisor: &mut Supervisor,
+    jobs: &mut [Job],
+    wake: &Wake,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) {
+    for job in jobs {
+        for discovery in job.discoveries.drain(..) {
+            let failing = metrics.kubernetes_watches_failing.clone();
+            let finding = discovery.run(wake.clone(), failing, stop.clone());
+            supervisor.run_once(format!("kubernetes_sd_configs of {}", job.name), async {
+                finding.await;
+                Ok::<(), io::Error>(())
+            });
+        }
+    }
+}
+
 fn watch(
     supervisor: &mut Supervisor,
-    process: &Process,
     config: &Config,
-    positions: &Arc<PositionTable>,
-    mailboxes: Vec<Arc<Mailbox>>,
-    counts_lines: Vec<bool>,
+    wiring: Wiring,
     discover: Discover,
+    wake: Wake,
+    stop: CancellationToken,
 ) {
     let watch = &config.global.file_watch_config;
     let rhythm = Rhythm {
@@ -319,39 +349,21 @@ fn watch(
         poll_min: watch.min_poll_frequency.as_duration().max(Duration::from_millis(1)),
         poll_max: watch.max_poll_frequency.as_duration().max(Duration::from_millis(1)),
     };
-    let wiring = Wiring {
-        mailboxes: mailboxes.clone(),
-        positions: Arc::clone(positions),
-        numbers: Arc::clone(&process.numbers),
-        descriptors: Arc::clone(&process.descriptors),
-        counts_lines,
-    };
+    let ring = wake.clone();
+    supervisor.run_once("stop of the watcher", async move {
+        stop.cancelled().await;
+        ring.ring();
+        Ok::<(), io::Error>(())
+    });
     supervisor.run_thread("watcher", move |stop| {
-        let stopped = stop.clone();
-        let result = wake_on(&stop).and_then(|wake| {
-            Follower::new(wiring, rhythm, discover).run(&wake, &|| stopped.is_cancelled())
-        });
+        let mailboxes = wiring.mailboxes.clone();
+        let result = Follower::new(wiring, rhythm, discover).run(&wake, &|| stop.is_cancelled());
         // Workers end when nobody tells them of files any more.
         for mailbox in &mailboxes {
             mailbox.stop();
         }
         result
     });
-}
-
-/// A descriptor that becomes readable when the token is cancelled.
-fn wake_on(stop: &CancellationToken) -> io::Result<OwnedFd> {
-    let wake = eventfd(0, EventfdFlags::CLOEXEC)?;
-    let writer = wake.try_clone()?;
-    let stop = stop.clone();
-    std::thread::Builder::new().name("watcher wake".to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(stop.cancelled());
-        }
-        let _ = rustix::io::write(&writer, &1_u64.to_ne_bytes());
-    })?;
-    Ok(wake)
 }
 
 async fn save(table: &Arc<PositionTable>, metrics: &Metrics) {
@@ -380,7 +392,7 @@ fn report(metrics: &Metrics, resolved: &[crate::discovery::target::Resolved]) {
     metrics.targets_active.set(targets as f64);
 }
 
-fn stdin_labels(jobs: &[super::plan::Job]) -> prometheus_model::label_set::LabelSet {
+fn stdin_labels(jobs: &[Job]) -> prometheus_model::label_set::LabelSet {
     if jobs.len() > 1 {
         tracing::warn!("standard input uses the first scrape config, ignoring the others");
     }

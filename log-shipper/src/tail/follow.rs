@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::hash::BuildHasher;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use super::notify_watch::{Change, NotifyWatch, wait_readable};
 use super::position_table::PositionTable;
 use super::progress::Numbers;
 use crate::discovery::target::Target;
+use crate::discovery::wake::Wake;
 
 mod changes;
 mod known_files;
@@ -29,7 +30,7 @@ mod starts;
 /// Events are gathered this long before they are looked at: a busy writer makes one event a line.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// A burst of new directories is one search.
+/// A burst of new directories or targets is one search.
 const SEARCH_DELAY: Duration = Duration::from_millis(50);
 
 /// The label with the path.
@@ -143,16 +144,18 @@ impl Follower {
         }
     }
 
-    /// Follows until `wake` is readable and `stopped` says so.
+    /// Follows until `wake` is rung and `stopped` says so. A ring without a stop asks for a search:
+    /// the targets may have changed.
     ///
     /// # Errors
     /// Only what poll(2) or the event queue return; errors of files are logged.
-    pub fn run(mut self, wake: &OwnedFd, stopped: &dyn Fn() -> bool) -> io::Result<()> {
+    pub fn run(mut self, wake: &Wake, stopped: &dyn Fn() -> bool) -> io::Result<()> {
         while !stopped() {
             let now = Instant::now();
             if now >= self.next_search {
                 self.next_search = now + self.rhythm.search;
                 self.search();
+                self.search_took = now.elapsed();
                 self.search_took = now.elapsed();
             }
             if now >= self.next_poll {
@@ -160,13 +163,17 @@ impl Follower {
             }
             let next = self.next_search.min(self.next_poll);
             let timeout = next.saturating_duration_since(Instant::now());
-            let Some(watch) = &self.watch else {
-                wait_readable(&[std::os::fd::AsFd::as_fd(wake)], timeout)?;
-                continue;
-            };
-            watch.wait(wake, timeout)?;
-            // Waits for the stop alone: more events gather meanwhile.
-            wait_readable(&[std::os::fd::AsFd::as_fd(wake)], GATHER)?;
+            match &self.watch {
+                Some(watch) => {
+                    watch.wait(wake.as_fd(), timeout)?;
+                    // Waits for the ring alone: more events gather meanwhile.
+                    wait_readable(&[wake.as_fd()], GATHER)?;
+                }
+                None => wait_readable(&[wake.as_fd()], timeout)?,
+            }
+            if wake.take() {
+                self.search_again_soon();
+            }
             self.read_events()?;
         }
         Ok(())

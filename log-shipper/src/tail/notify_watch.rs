@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -132,8 +132,8 @@ impl NotifyWatch {
     ///
     /// # Errors
     /// What poll(2) returned.
-    pub fn wait(&self, wake: &OwnedFd, timeout: Duration) -> io::Result<()> {
-        wait_readable(&[self.inotify.as_fd(), wake.as_fd()], timeout)
+    pub fn wait(&self, wake: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+        wait_readable(&[self.inotify.as_fd(), wake], timeout)
     }
 
     /// Hands out the events in the queue.
@@ -198,10 +198,7 @@ impl NotifyWatch {
 ///
 /// # Errors
 /// What poll(2) returned; an interrupted wait ends without an error.
-pub fn wait_readable(
-    descriptors: &[std::os::fd::BorrowedFd<'_>],
-    timeout: Duration,
-) -> io::Result<()> {
+pub fn wait_readable(descriptors: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<()> {
     let mut descriptors: Vec<PollFd<'_>> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     let timeout = Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -221,7 +218,7 @@ mod tests {
 
     fn drain(watch: &mut NotifyWatch) -> (Vec<(String, Change)>, Drained) {
         let wake = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
-        watch.wait(&wake, Duration::from_secs(10)).unwrap();
+        watch.wait(wake.as_fd(), Duration::from_secs(10)).unwrap();
         let mut seen = Vec::new();
         let drained = watch
             .drain(|event| {

@@ -12,20 +12,35 @@ impl Follower {
     /// Targets that stay keep their place, because sources name it.
     pub(super) fn update_targets(&mut self, jobs: Vec<Vec<Target>>) {
         self.targets.resize_with(jobs.len(), Vec::new);
-        for (places, targets) in self.targets.iter_mut().zip(jobs) {
-            let is_known = |place: &Option<Target>, target: &Target| {
-                place.as_ref().is_some_and(|known| known.is_same(target))
-            };
+        // Pods come and go for months: a place is given away when nothing names it any more.
+        let named: HashSet<TargetKey> = self
+            .sources
+            .values()
+            .map(|followed| followed.target)
+            .chain(self.known.keys().copied())
+            .collect();
+        for (job, (places, targets)) in self.targets.iter_mut().zip(jobs).enumerate() {
+            let wanted: HashSet<_> = targets.iter().map(Target::identity).collect();
             for place in places.iter_mut() {
-                if !targets.iter().any(|target| is_known(place, target)) {
+                if place.as_ref().is_some_and(|known| !wanted.contains(&known.identity())) {
                     *place = None;
                 }
             }
-            for target in targets {
-                if places.iter().any(|place| is_known(place, &target)) {
-                    continue;
+            let known: HashSet<_> = places.iter().flatten().map(Target::identity).collect();
+            let is_new: Vec<bool> =
+                targets.iter().map(|target| !known.contains(&target.identity())).collect();
+            let new = targets.into_iter().zip(is_new).filter(|(_, is_new)| *is_new);
+            let mut free = 0;
+            for (target, _) in new {
+                let is_free =
+                    |index: &usize| places[*index].is_none() && !named.contains(&(job, *index));
+                let place = (free..places.len()).find(is_free).unwrap_or(places.len());
+                free = place + 1;
+                if place == places.len() {
+                    places.push(Some(target));
+                } else {
+                    places[place] = Some(target);
                 }
-                places.push(Some(target));
             }
         }
         self.leave_gone_targets();
