@@ -4,6 +4,7 @@
 //! A source that is told to stop ends soon, and gives up nothing that it has acknowledged to its
 //! sender.
 
+pub mod http_server;
 pub mod inlet;
 pub mod listen;
 pub mod message;
