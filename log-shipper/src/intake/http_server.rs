@@ -4,7 +4,9 @@
 //! address may turn out to be taken.
 
 mod address;
+pub mod answer;
 pub mod body;
+pub mod stream_labels;
 mod tls;
 
 use std::io;
@@ -20,6 +22,7 @@ use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use self::address::Address;
+use self::answer::Patience;
 use self::tls::TlsError;
 use super::inlet::Inlet;
 use super::listen::{self, ListenError};
@@ -118,9 +121,10 @@ impl HttpServer {
         self.read
     }
 
-    /// Time to make an answer.
-    pub fn write_timeout(&self) -> Option<Duration> {
-        self.write
+    /// When requests of a source have to be answered, whatever they wait for.
+    pub fn patience(&self, stop: CancellationToken) -> Patience {
+        let time = self.read.zip(self.write).map(|(read, write)| read + write);
+        Patience::new(time, stop)
     }
 
     /// How the address is written in messages.
@@ -136,16 +140,26 @@ impl HttpServer {
         self.address.bind().await
     }
 
-    /// Binds the address of a source; `None` when the shipper stopped first.
+    /// Runs the server of a source.
     ///
     /// # Errors
     /// The address cannot be bound, and this is no reload.
-    pub async fn bind_for(
-        &self,
-        inlet: &Inlet,
-        stop: &CancellationToken,
-    ) -> Result<Option<TcpListener>, ListenError> {
-        listen::bind(inlet, &self.address(), stop, || self.bind()).await
+    pub async fn run(
+        self,
+        inlet: Inlet,
+        router: Router,
+        stop: CancellationToken,
+    ) -> Result<(), ListenError> {
+        let Some(listener) = listen::bind(&inlet, &self.address(), &stop, || self.bind()).await?
+        else {
+            return Ok(());
+        };
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(job = inlet.job_name(), %address, "source listening");
+        }
+        drop(inlet);
+        self.serve(listener, router, stop).await;
+        Ok(())
     }
 
     /// Serves until `stop` is cancelled; requests in flight are cut off soon afterwards.

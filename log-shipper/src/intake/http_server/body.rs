@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes are counted in units, so that any budget fits into a permit.
@@ -73,7 +73,7 @@ pub enum Packing {
     Snappy,
     /// Gzip.
     Gzip,
-    /// Deflate, in the zlib format as HTTP has it.
+    /// Deflate, in the zlib format as HTTP has it, or bare as Go has it.
     Deflate,
 }
 
@@ -86,7 +86,7 @@ impl Packing {
         let value =
             headers.get(header::CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
         match value {
-            b"" => Ok(Self::Plain),
+            b"" | b"identity" => Ok(Self::Plain),
             b"snappy" => Ok(Self::Snappy),
             b"gzip" => Ok(Self::Gzip),
             b"deflate" => Ok(Self::Deflate),
@@ -143,6 +143,11 @@ impl Budget {
         Self { limit, packed: semaphore(), unpacked: semaphore() }
     }
 
+    /// Bytes of one request.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Reads a body.
     ///
     /// # Errors
@@ -183,7 +188,7 @@ impl Budget {
         Ok((bytes, held))
     }
 
-    /// Reserves for what `bytes` unpack to, `factor` times, and waits for it; at most everything.
+    /// Reserves so many bytes, at most everything, and waits for them.
     async fn reserve(&self, bytes: usize) -> Held {
         let all = (units(self.limit) as usize).clamp(1, Semaphore::MAX_PERMITS);
         let wanted = units(bytes).min(u32::try_from(all).unwrap_or(u32::MAX));
@@ -236,12 +241,29 @@ impl Budget {
 fn unpack(body: Vec<u8>, packing: Packing, limit: usize) -> Result<Vec<u8>, BodyError> {
     match packing {
         Packing::Plain => Ok(body),
-        Packing::Snappy => snap::raw::Decoder::new()
-            .decompress_vec(&body)
-            .map_err(|_| BodyError::Corrupt { encoding: "snappy" }),
+        Packing::Snappy => unsnap(&body, limit),
         Packing::Gzip => inflate(MultiGzDecoder::new(&*body), "gzip", limit),
-        Packing::Deflate => inflate(ZlibDecoder::new(&*body), "deflate", limit),
+        Packing::Deflate if is_zlib(&body) => inflate(ZlibDecoder::new(&*body), "deflate", limit),
+        Packing::Deflate => inflate(DeflateDecoder::new(&*body), "deflate", limit),
     }
+}
+
+/// The header of zlib; a bare block that begins so would have to fill with ones what nobody fills.
+fn is_zlib(body: &[u8]) -> bool {
+    matches!(body, [method, flags, ..]
+        if method & 0x0F == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
+}
+
+/// Unpacks a Snappy block of at most `limit` bytes.
+///
+/// # Errors
+/// See [`BodyError`].
+pub fn unsnap(block: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
+    let corrupt = |_| BodyError::Corrupt { encoding: "snappy" };
+    if snap::raw::decompress_len(block).map_err(corrupt)? > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    snap::raw::Decoder::new().decompress_vec(block).map_err(corrupt)
 }
 
 fn inflate(
@@ -280,11 +302,14 @@ mod tests {
         let text = b"some text".to_vec();
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         zlib.write_all(&text).unwrap();
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        bare.write_all(&text).unwrap();
         for (body, packing) in [
             (text.clone(), Packing::Plain),
             (snap::raw::Encoder::new().compress_vec(&text).unwrap(), Packing::Snappy),
             (gzip(&text), Packing::Gzip),
             (zlib.finish().unwrap(), Packing::Deflate),
+            (bare.finish().unwrap(), Packing::Deflate),
         ] {
             assert_eq!(through(4096, body, packing).await.unwrap(), text);
         }

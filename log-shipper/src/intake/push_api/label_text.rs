@@ -6,7 +6,7 @@ use prometheus_model::label_set::{LabelSet, is_valid_label_name};
 /// Text that names no labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("labels of a stream, at character {at}: {wanted} is wanted, as in {{job=\"app\"}}")]
-pub struct LabelTextError {
+pub(super) struct LabelTextError {
     /// From 1.
     at: usize,
     wanted: &'static str,
@@ -17,7 +17,7 @@ pub struct LabelTextError {
 ///
 /// # Errors
 /// Where the text has another form.
-pub fn parse(text: &str) -> Result<LabelSet, LabelTextError> {
+pub(super) fn parse(text: &str) -> Result<LabelSet, LabelTextError> {
     let mut cursor = Cursor { text, rest: text.trim_start() };
     let mut labels = LabelSet::new();
     cursor.expect('{', "`{`")?;

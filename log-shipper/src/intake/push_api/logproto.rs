@@ -17,9 +17,9 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Bytes that are no push request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no valid protobuf at byte {at} of the unpacked request")]
-pub struct ProtoError {
+pub(super) struct ProtoError {
     /// From the begin.
-    pub at: usize,
+    pub(super) at: usize,
 }
 
 /// A field's content.
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// Where the request is no message of this form.
-pub fn check(request: &[u8]) -> Result<(), ProtoError> {
+pub(super) fn check(request: &[u8]) -> Result<(), ProtoError> {
     let mut streams = Reader { bytes: request, at: 0 };
     each(&mut streams, |field, content, streams| match (field, content) {
         (1, Content::Bytes(stream)) => {
@@ -161,33 +161,33 @@ fn messages(bytes: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The streams of a request that was checked.
-pub fn streams(request: &[u8]) -> impl Iterator<Item = Stream<'_>> {
+pub(super) fn streams(request: &[u8]) -> impl Iterator<Item = Stream<'_>> {
     messages(request, 1).map(Stream)
 }
 
 /// One stream.
 #[derive(Debug, Clone, Copy)]
-pub struct Stream<'a>(&'a [u8]);
+pub(super) struct Stream<'a>(&'a [u8]);
 
 impl<'a> Stream<'a> {
     /// The text of its labels.
-    pub fn labels(&self) -> &'a [u8] {
+    pub(super) fn labels(&self) -> &'a [u8] {
         messages(self.0, 1).last().unwrap_or_default()
     }
 
     /// Its entries.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         messages(self.0, 2).map(Entry)
     }
 }
 
 /// One entry.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a>(&'a [u8]);
+pub(super) struct Entry<'a>(&'a [u8]);
 
 impl<'a> Entry<'a> {
     /// Nanoseconds since 1970; `None` where the entry has no time, or one that does not fit.
-    pub fn timestamp_ns(&self) -> Option<i64> {
+    pub(super) fn timestamp_ns(&self) -> Option<i64> {
         let mut reader = Reader { bytes: messages(self.0, 1).last()?, at: 0 };
         let (mut seconds, mut nanos) = (0, 0);
         while let Ok(Some((field, content))) = reader.field() {
@@ -201,16 +201,15 @@ impl<'a> Entry<'a> {
     }
 
     /// Any bytes.
-    pub fn line(&self) -> &'a [u8] {
+    pub(super) fn line(&self) -> &'a [u8] {
         messages(self.0, 2).last().unwrap_or_default()
     }
 
     /// Structured metadata. Loki wants text: what is none is replaced.
-    pub fn metadata(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
         messages(self.0, 3).map(|pair| {
-            let text = |number| {
-                String::from_utf8_lossy(messages(pair, number).last().unwrap_or_default())
-            };
+            let text =
+                |number| String::from_utf8_lossy(messages(pair, number).last().unwrap_or_default());
             (text(1), text(2))
         })
     }
