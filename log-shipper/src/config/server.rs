@@ -98,6 +98,14 @@ impl Default for Server {
     }
 }
 
+impl Server {
+    /// What the server of a source has where its block says nothing: as the main server, but on a
+    /// port that the system chooses.
+    pub fn of_source() -> Self {
+        Self { http_listen_port: 0, ..Self::default() }
+    }
+}
+
 impl Block for Server {
     const TYPE: &'static str = "server.Config";
 

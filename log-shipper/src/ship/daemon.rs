@@ -12,7 +12,7 @@ use daemon_runtime::shutdown::{self, Reloads};
 use daemon_runtime::supervise::SupervisorError;
 use instrumentation::build_info::BuildInfo;
 use instrumentation::json_log::{self, ErrorChain, LogControl};
-use instrumentation::ops_server::{self, OpsServer, Readiness};
+use instrumentation::ops_server::{OpsServer, Readiness};
 use instrumentation::process_metrics::ProcessMetrics;
 use prometheus_model::exposition::{Collect, Writer};
 use prometheus_model::instrument::{RegisterError, Registry};
@@ -25,6 +25,7 @@ use super::run::{self, Process};
 use super::web::Pages;
 use crate::cli::{Flags, Parsed};
 use crate::config::{Config, ConfigError};
+use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
 use crate::tail::file_records::{self, FileRecords};
@@ -49,6 +50,8 @@ enum DaemonError {
     Positions(#[from] PositionsError),
     #[error("cannot start")]
     Start(#[from] io::Error),
+    #[error("configuration refused")]
+    Server(#[from] HttpServerError),
     #[error("cannot listen on {address}")]
     Listen {
         address: String,
@@ -214,10 +217,11 @@ impl Daemon {
         let (requests, mut reloads) = mpsc::channel(RELOADS_WAITING);
         let readiness = Readiness::default();
         let server_stop = CancellationToken::new();
-        let server =
-            self.server(&config, requests, readiness.clone()).await?.map(|(listener, router)| {
-                tokio::spawn(ops_server::serve(listener, router, server_stop.clone()))
-            });
+        let server = self.server(&config, requests, readiness.clone()).await?.map(
+            |(server, listener, router)| {
+                tokio::spawn(server.serve(listener, router, server_stop.clone()))
+            },
+        );
         let result = self
             .run_configurations(config, plan, positions, stop, &hangups, &mut reloads, &readiness)
             .await;
@@ -321,11 +325,12 @@ impl Daemon {
         config: &Config,
         requests: super::web::ReloadRequests,
         readiness: Readiness,
-    ) -> Result<Option<(TcpListener, axum::Router)>, DaemonError> {
+    ) -> Result<Option<(HttpServer, TcpListener, axum::Router)>, DaemonError> {
         let server = &config.server;
         if server.disable {
             return Ok(None);
         }
+        let http = HttpServer::new("server", server)?;
         let registry = Registry::new();
         self.process.metrics.register(&registry)?;
         self.stage_metrics.register(&registry)?;
@@ -337,11 +342,10 @@ impl Daemon {
             .label("goversion", "")
             .label("tags", "")
             .label("version", version);
-        let prefix = server.http_path_prefix.trim_end_matches('/').to_owned();
         let pages = Pages {
             status: self.process.status.clone(),
             metrics: self.process.metrics.clone(),
-            prefix: prefix.clone(),
+            prefix: http.prefix().to_owned(),
             check_targets: server.health_check_target
                 && !config.target_config.stdin
                 && config.scrape_configs.iter().all(|job| job.line_source().is_none()),
@@ -352,23 +356,19 @@ impl Daemon {
             .collector(self.custom.clone())
             .collector(build_info)
             .collector(ProcessMetrics)
+            .without_metrics(!server.register_instrumentation)
             .log_control(self.log.clone())
             .readiness(readiness)
             .router();
-        let mut router = ops.merge(pages.router());
-        if !prefix.is_empty() {
-            router = axum::Router::new().nest(&prefix, router);
-        }
-        let host = if server.http_listen_address.is_empty() {
-            "[::]"
-        } else {
-            &server.http_listen_address
-        };
-        let address = format!("{host}:{}", server.http_listen_port);
-        let listener = TcpListener::bind(&address)
+        let router = ops.merge(pages.router());
+        let listener = http
+            .bind()
             .await
-            .map_err(|cause| DaemonError::Listen { address, cause })?;
-        Ok(Some((listener, router)))
+            .map_err(|cause| DaemonError::Listen { address: http.address(), cause })?;
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "ops server listening");
+        }
+        Ok(Some((http, listener, router)))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::discovery::kubernetes::cluster::Surroundings;
 use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
 use crate::discovery::static_targets;
 use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
+use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::intake::source::{Source, SourceError};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
@@ -53,6 +54,9 @@ pub enum PlanError {
         #[source]
         cause: KubernetesError,
     },
+    /// The server for operators.
+    #[error(transparent)]
+    Server(#[from] HttpServerError),
     /// A source of messages.
     #[error("scrape config {job:?}")]
     Source {
@@ -123,6 +127,10 @@ impl Plan {
         stage_metrics: &StageMetrics,
     ) -> Result<Self, PlanError> {
         config.validate_for_start()?;
+        if !config.server.disable {
+            // a process keeps its server over reloads, but a block that is wrong is told
+            HttpServer::new("server", &config.server)?;
+        }
         let custom_metrics = CustomMetrics::new();
         let mut warnings = config.warnings().to_vec();
         let mut jobs = Vec::new();

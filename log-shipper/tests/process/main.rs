@@ -13,6 +13,7 @@ mod crash;
 mod fixture;
 mod flags;
 mod observed;
+mod http_sources;
 mod outage;
 mod repeats;
 mod rotation;
