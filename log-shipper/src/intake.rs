@@ -4,7 +4,10 @@
 //! A source that is told to stop ends soon, and gives up nothing that it has acknowledged to its
 //! sender.
 
+pub mod datagrams;
+pub mod gelf;
 pub mod inlet;
 pub mod listen;
 pub mod message;
 pub mod source;
+pub mod syslog;

@@ -2,7 +2,9 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::gelf::Gelf;
 use super::inlet::Inlet;
+use super::syslog::Syslog;
 use crate::config::scrape_configs::{LineSource, ScrapeConfig};
 
 /// Any error that a source ends or cannot begin with.
@@ -11,7 +13,12 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 /// A source of messages.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Source {}
+pub enum Source {
+    /// `syslog`
+    Syslog(Syslog),
+    /// `gelf`
+    Gelf(Gelf),
+}
 
 impl Source {
     /// The source of a scrape config; `None` when it reads files.
@@ -21,11 +28,11 @@ impl Source {
     pub fn new(config: &ScrapeConfig) -> Result<Option<Self>, SourceError> {
         let Some(source) = config.line_source() else { return Ok(None) };
         match source {
+            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
+            LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
             LineSource::Journal(_)
-            | LineSource::Syslog(_)
             | LineSource::GcpLog(_)
             | LineSource::PushApi(_)
-            | LineSource::Gelf(_)
             | LineSource::Docker(_)
             | LineSource::HerokuDrain(_) => {
                 Err(format!("{} is not supported by this version", source.key()).into())
@@ -35,15 +42,21 @@ impl Source {
 
     /// The key that it is configured by.
     pub fn key(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::Syslog(_) => "syslog",
+            Self::Gelf(_) => "gelf",
+        }
     }
 
     /// Runs it until `stop` is cancelled.
     ///
     /// # Errors
     /// It cannot begin its work, or not go on.
-    #[expect(clippy::unused_async, reason = "sources are tasks")]
-    pub async fn run(self, _inlet: Inlet, _stop: CancellationToken) -> Result<(), SourceError> {
-        match self {}
+    pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
+        match self {
+            Self::Syslog(source) => source.run(inlet, stop).await?,
+            Self::Gelf(source) => source.run(inlet, stop).await?,
+        }
+        Ok(())
     }
 }
