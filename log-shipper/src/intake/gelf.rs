@@ -2,8 +2,8 @@
 //!
 //! A bad message costs itself only, and what senders make this process hold is bounded.
 
-mod chunks;
-mod message;
+pub mod chunks;
+pub mod message;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -3,17 +3,17 @@
 //! Everything that comes from a sender is bounded: a message by `max_message_length`, connections,
 //! names, and the datagrams that wait.
 
-mod decode;
-mod framing;
-mod host_names;
-mod passage;
-pub(crate) mod priority;
-mod rfc3164;
-mod rfc5424;
-mod tcp;
-mod timestamp;
-mod tls;
-mod udp;
+pub mod decode;
+pub mod framing;
+pub mod host_names;
+pub mod passage;
+pub mod priority;
+pub mod rfc3164;
+pub mod rfc5424;
+pub mod tcp;
+pub mod timestamp;
+pub mod tls;
+pub mod udp;
 
 use std::sync::Arc;
 use std::time::Duration;

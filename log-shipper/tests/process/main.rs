@@ -11,5 +11,7 @@ mod bad_input;
 mod conformance;
 mod crash;
 mod fixture;
+mod gelf;
 mod outage;
 mod rotation;
+mod syslog;
