@@ -3,9 +3,11 @@
 use tokio_util::sync::CancellationToken;
 
 use super::gcp_push::GcpPush;
+use super::gelf::Gelf;
 use super::heroku_drain::HerokuDrain;
 use super::inlet::Inlet;
 use super::push_api::PushApi;
+use super::syslog::Syslog;
 use crate::config::scrape_configs::{LineSource, ScrapeConfig};
 
 /// Any error that a source ends or cannot begin with.
@@ -21,6 +23,10 @@ pub enum Source {
     HerokuDrain(HerokuDrain),
     /// `loki_push_api`
     PushApi(PushApi),
+    /// `syslog`
+    Syslog(Syslog),
+    /// `gelf`
+    Gelf(Gelf),
 }
 
 impl Source {
@@ -36,10 +42,9 @@ impl Source {
             LineSource::HerokuDrain(config) => {
                 HerokuDrain::new(config).map(Self::HerokuDrain).map(Some)
             }
-            LineSource::Journal(_)
-            | LineSource::Syslog(_)
-            | LineSource::Gelf(_)
-            | LineSource::Docker(_) => {
+            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
+            LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
+            LineSource::Journal(_) | LineSource::Docker(_) => {
                 Err(format!("{} is not supported by this version", source.key()).into())
             }
         }
@@ -51,6 +56,8 @@ impl Source {
             Self::GcpPush(_) => "gcplog",
             Self::HerokuDrain(_) => "heroku_drain",
             Self::PushApi(_) => "loki_push_api",
+            Self::Syslog(_) => "syslog",
+            Self::Gelf(_) => "gelf",
         }
     }
 
@@ -63,6 +70,8 @@ impl Source {
             Self::GcpPush(source) => source.run(inlet, stop).await,
             Self::HerokuDrain(source) => source.run(inlet, stop).await,
             Self::PushApi(source) => source.run(inlet, stop).await,
+            Self::Syslog(source) => Ok(source.run(inlet, stop).await?),
+            Self::Gelf(source) => Ok(source.run(inlet, stop).await?),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 
-use super::Follower;
+use super::{Follower, TargetKey};
 use crate::discovery::target::Target;
 use crate::tail::mailbox::{Message, SourceId};
 
