@@ -151,7 +151,7 @@ mod tests {
         let dropped = &inlet.metrics().udp_dropped;
         let mut sent = 0;
         while dropped.get() == 0 {
-            sender.send_to(&[b'x'; 60_000], address).await.unwrap();
+            sender.send_to(&vec![b'x'; 60_000], address).await.unwrap();
             sent += 1;
             tokio::task::yield_now().await;
             assert!(sent < 100_000, "nothing was dropped");

@@ -30,7 +30,7 @@ use super::listen::{self, ListenError};
 use crate::config::scrape_configs::Syslog as SyslogConfig;
 
 /// What zero means, as in Promtail.
-const DEFAULT_IDLE: Duration = Duration::from_secs(120);
+const DEFAULT_IDLE: Duration = Duration::from_mins(2);
 
 /// What zero means, as in Promtail.
 const DEFAULT_MESSAGE_LENGTH: usize = 8192;
@@ -55,7 +55,7 @@ pub enum SyslogError {
 
 #[derive(Debug)]
 enum Transport {
-    Tcp(Option<ServerTls>),
+    Tcp(Box<Option<ServerTls>>),
     Udp,
 }
 
@@ -79,7 +79,7 @@ impl Syslog {
             return Err(SyslogError::Address);
         }
         let transport = match config.listen_protocol.as_str() {
-            "tcp" | "" => Transport::Tcp(ServerTls::new(&config.tls_config)?),
+            "tcp" | "" => Transport::Tcp(Box::new(ServerTls::new(&config.tls_config)?)),
             "udp" => Transport::Udp,
             other => return Err(SyslogError::Protocol(other.to_owned())),
         };
@@ -113,7 +113,7 @@ impl Syslog {
         let passage = |inlet| Passage {
             inlet,
             decoder: self.decoder,
-            names: HostNames::new(),
+            names: HostNames::of_system(),
             max_message_length: self.max_message_length,
         };
         match self.transport {
@@ -123,7 +123,7 @@ impl Syslog {
                 let (job, address) = (inlet.job_name(), listener.local_addr().ok());
                 let tls_enabled = tls.is_some();
                 tracing::info!(job, ?address, protocol = "tcp", tls_enabled, "source listening");
-                tcp::serve(listener, Arc::new(passage(inlet)), tls, self.idle, stop).await;
+                tcp::serve(listener, Arc::new(passage(inlet)), *tls, self.idle, stop).await;
             }
             Transport::Udp => {
                 let datagrams = Datagrams::open(&inlet, &self.address, &stop).await?;

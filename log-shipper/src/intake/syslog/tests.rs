@@ -28,11 +28,11 @@ async fn tcp(config: SyslogConfig) -> Running {
     let passage = Arc::new(Passage {
         inlet: inlet.clone(),
         decoder: source.decoder,
-        names: HostNames::new(),
+        names: HostNames::of_system(),
         max_message_length: source.max_message_length,
     });
     let Transport::Tcp(tls) = source.transport else { panic!("no TCP") };
-    let task = tokio::spawn(tcp::serve(listener, passage, tls, source.idle, stop.clone()));
+    let task = tokio::spawn(tcp::serve(listener, passage, *tls, source.idle, stop.clone()));
     Running { address, deliveries, inlet, stop, task }
 }
 
