@@ -76,7 +76,8 @@ impl Authorization {
         let place = Place { owner: owner.to_owned(), prefix: "" };
         let credential = |key, inline: &str, path: &str| Credential::new(&place, key, inline, path);
         if let Some(oauth2) = &http.oauth2 {
-            return TokenSource::new(oauth2, owner, timeout, environment).map(|tokens| Self::OAuth2(Box::new(tokens)));
+            return TokenSource::new(oauth2, owner, timeout, environment)
+                .map(|tokens| Self::OAuth2(Box::new(tokens)));
         }
         if let Some(basic) = &http.basic_auth {
             let key = "basic_auth.username_file";
