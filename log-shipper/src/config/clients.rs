@@ -109,7 +109,7 @@ impl Block for Client {
         fields.field("timeout", &mut self.timeout);
         fields.field("tenant_id", &mut self.tenant_id);
         fields.field("drop_rate_limited_batches", &mut self.drop_rate_limited_batches);
-        fields.old_field("stream_lag_labels", NO_STREAM_LAG);
+        fields.ignored_field("stream_lag_labels", NO_STREAM_LAG);
     }
 }
 
