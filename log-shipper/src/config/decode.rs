@@ -68,8 +68,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A key of an older Promtail: accepted without effect, with one warning for the whole file.
-    pub(crate) fn old_field(&mut self, key: &'static str, why: &str) {
+    /// A key of an older or newer Promtail: accepted without effect, with one warning for the whole file.
+    pub(crate) fn ignored_field(&mut self, key: &'static str, why: &str) {
         if let Mode::Read { node, known, findings } = &mut self.mode {
             known.push(key);
             if let Some(node) = node.get(key) {

@@ -92,6 +92,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let _ = io::stderr().write_all(config.to_yaml().as_bytes());
     }
     let log = start_log(&flags, &config);
+    if flags.log_config_reverse_order() {
+        log_reversed(&config);
+    }
     match run(&flags, config, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -129,6 +132,13 @@ fn check_syntax(flags: &Flags, config: &Config) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Last line first: a log page that shows the newest line on top then shows the file as it is read.
+fn log_reversed(config: &Config) {
+    for line in config.to_yaml().lines().rev() {
+        tracing::info!("{line}");
+    }
 }
 
 fn start_log(flags: &Flags, config: &Config) -> LogControl {

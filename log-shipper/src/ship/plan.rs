@@ -35,9 +35,6 @@ use crate::push::connect::{self, ConnectError};
 use crate::tail::compressed_reader::Format;
 use crate::tail::line_reader::DEFAULT_LINE_LIMIT;
 
-/// Promtail's default number of attempts.
-const DEFAULT_ATTEMPTS: u32 = 10;
-
 /// Why a configuration cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -244,13 +241,10 @@ fn client(
     metrics: &Metrics,
 ) -> Result<Client, ConnectError> {
     let endpoint = connect::endpoint(config)?;
-    let retries = config.backoff_config.max_retries;
-    // With one client, waiting for Loki holds nobody up and loses nothing.
-    let has_no_end = retries == 0 || (is_only_one && retries == DEFAULT_ATTEMPTS);
     let retry = RetryPolicy {
         min_period: config.backoff_config.min_period.as_duration(),
         max_period: config.backoff_config.max_period.as_duration(),
-        max_attempts: (!has_no_end).then_some(retries),
+        max_attempts: config.backoff_config.max_attempts(is_only_one),
         drop_rate_limited: config.drop_rate_limited_batches,
     };
     let metrics = metrics.client(endpoint.host());

@@ -63,6 +63,27 @@ fn a_check_without_a_file_fails_and_says_so() {
 }
 
 #[test]
+fn the_configuration_is_logged_last_line_first_and_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("promtail.yaml");
+    fs::write(
+        &path,
+        "server: {disable: true}\n\
+         clients: [{url: \"http://127.0.0.1:1/push\", bearer_token: hunter2}]\n",
+    )
+    .unwrap();
+    let output = shipper()
+        .args(["-stdin", "-dry-run", "-log-config-reverse-order", "-config.file"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in: {log}"));
+    assert!(place("wal:") < place("clients:") && place("clients:") < place("server:"), "{log}");
+    assert!(log.contains("<secret>") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
 fn flags_have_go_s_grammar_and_exit_codes() {
     assert_eq!(run(&["-no-such-flag"]).code, 2);
     assert_eq!(run(&["-positions.sync-period=soon"]).code, 2);

@@ -49,7 +49,7 @@ impl Block for Example {
         fields.field("list", &mut self.list);
         fields.field("map", &mut self.map);
         fields.field("inner", &mut self.inner);
-        fields.old_field("lag", "removed in 3.0");
+        fields.ignored_field("lag", "removed in 3.0");
     }
 }
 
