@@ -17,6 +17,10 @@ use crate::pipeline::labels::Labels;
 /// Beyond this many streams, those that the last batch did not use are forgotten.
 const KEPT_STREAMS: usize = 512;
 
+/// Beyond this many ways to spell the labels of streams, they are looked up by their text again:
+/// sources make labels anew for every message.
+const KEPT_SPELLINGS: usize = 16 * KEPT_STREAMS;
+
 /// Memory that an unused stream may keep for its next entries.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -135,6 +139,9 @@ impl Streams {
         }
         let text = set.to_string();
         if let Some(index) = self.by_text.get(&text) {
+            if self.by_edits.len() >= KEPT_SPELLINGS {
+                self.by_edits.clear();
+            }
             self.by_edits.insert(key, *index);
             let stream = &mut self.all[*index];
             stream.base = Arc::clone(labels.base());
