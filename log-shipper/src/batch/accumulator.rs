@@ -206,10 +206,8 @@ impl Accumulator {
     }
 
     fn tenant_of(&mut self, entry: &Entry) -> usize {
-        // Names with two underscores are never in the base: only a stage can have set it.
-        let edits = entry.labels.edits().iter();
-        let named = edits.rev().find(|(name, _)| &**name == TENANT_LABEL);
-        let name = named.and_then(|(_, tenant)| tenant.as_deref()).unwrap_or(&self.shape.tenant);
+        // a stage has set it, or a source that was told by its sender
+        let name = entry.labels.get(TENANT_LABEL).unwrap_or(&self.shape.tenant);
         if let Some(first) = self.tenants.first()
             && *first.tenant == *name
         {
@@ -396,6 +394,16 @@ mod tests {
         assert!(fixture.accumulator.take_due(Some(fixture.now)).is_empty());
         assert_eq!(fixture.accumulator.take_due(Some(due)).len(), 1);
         assert_eq!(fixture.accumulator.deadline(), None);
+    }
+
+    #[test]
+    fn a_source_names_the_tenant_in_the_base_labels() {
+        let mut fixture = Fixture::new(shape());
+        let mut entry = entry("line", 0);
+        entry.labels.reset(&Arc::new([("app", "a"), (TENANT_LABEL, "team")].into_iter().collect()));
+        fixture.add(&entry);
+        let batches = fixture.accumulator.take_due(None);
+        assert_eq!(batches.iter().map(|batch| &*batch.tenant).collect::<Vec<_>>(), ["team"]);
     }
 
     #[test]

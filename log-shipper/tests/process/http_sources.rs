@@ -266,7 +266,9 @@ fn one_shipper_pushes_to_another_over_tls_with_client_certificates() {
         file("server.key"),
         file("ca.pem")
     );
-    let push = PUSH.replace("      server: {http_listen_address: 127.0.0.1}\n", &server);
+    let push = PUSH
+        .replace("      server: {http_listen_address: 127.0.0.1}\n", &server)
+        .replace("65536", "1048576");
     second.start(&config(&second, "", &push));
     let address = source_address(&second);
 
