@@ -5,6 +5,7 @@
 //! sender.
 
 pub mod inlet;
+pub mod journal;
 pub mod listen;
 pub mod message;
 pub mod source;
