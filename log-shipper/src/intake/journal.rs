@@ -7,6 +7,8 @@ mod compose;
 mod cursor;
 mod decompress;
 mod filter;
+#[cfg(test)]
+mod fixture;
 mod folders;
 mod journal_file;
 mod layout;
@@ -82,8 +84,7 @@ impl Journal {
         let job = inlet.job_name();
         let cursor = inlet.cursor(&format!("cursor-{job}"));
         // Promtail's earlier key.
-        let saved =
-            cursor.reached().or_else(|| inlet.positions.cursor(&format!("journal-{job}")));
+        let saved = cursor.reached().or_else(|| inlet.positions.cursor(&format!("journal-{job}")));
         let place = saved.as_deref().and_then(EntryKey::parse);
         if place.is_none() && saved.is_some() {
             tracing::warn!(job, "saved place in the journal is no cursor, reading by age");

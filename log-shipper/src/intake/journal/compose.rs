@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn fields_become_hidden_labels_and_the_priority_gets_a_name() {
-        let entry = entry(&[b"_SYSTEMD_UNIT=a.service", b"PRIORITY=3", b"TAG=one", b"TAG=two", b"X=1"]);
+        let entry =
+            entry(&[b"_SYSTEMD_UNIT=a.service", b"PRIORITY=3", b"TAG=one", b"TAG=two", b"X=1"]);
         let labels = labels(&entry);
         let found: Vec<_> = labels.iter().collect();
         let expected = [

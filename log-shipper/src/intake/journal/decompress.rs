@@ -39,8 +39,7 @@ pub(super) fn decompress(codec: Codec, stored: &[u8], limit: usize) -> io::Resul
         Codec::Xz => begin(XzReader::new_mem_limit(stored, false, DICTIONARY / 1024), limit),
         Codec::Lz4 => lz4(stored, limit),
         Codec::Zstd => {
-            let decoder =
-                StreamingDecoder::new_with_max_window_size(stored, u64::from(DICTIONARY));
+            let decoder = StreamingDecoder::new_with_max_window_size(stored, u64::from(DICTIONARY));
             begin(decoder.map_err(invalid)?, limit)
         }
     }

@@ -6,7 +6,9 @@ use super::journal_file::Field;
 
 /// A word of `matches` is no match.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("journal: matches: {word:?} is not FIELD=value; several are separated by spaces and all must hold")]
+#[error(
+    "journal: matches: {word:?} is not FIELD=value; several are separated by spaces and all must hold"
+)]
 pub(super) struct MatchError {
     word: String,
 }

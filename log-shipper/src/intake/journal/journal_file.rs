@@ -221,9 +221,8 @@ impl JournalFile {
     fn entry_offset(&mut self, index: u64) -> Result<u64, ReadError> {
         let width = self.header.array_item();
         loop {
-            let inside = |array: &&EntryArray| {
-                index >= array.first && index - array.first < array.capacity
-            };
+            let inside =
+                |array: &&EntryArray| index >= array.first && index - array.first < array.capacity;
             if let Some(array) = self.arrays.iter().rev().find(inside) {
                 let at = array.offset + ARRAY_ITEMS + (index - array.first) * width;
                 let mut item = [0; 8];
@@ -271,7 +270,8 @@ impl JournalFile {
         let stored = size - begin;
         let bytes = if let Some(codec) = codec {
             let stored = usize::try_from(stored).ok().filter(|_| stored <= STORED_LIMIT);
-            let stored = stored.ok_or_else(|| damaged(offset, "a compressed field is too large"))?;
+            let stored =
+                stored.ok_or_else(|| damaged(offset, "a compressed field is too large"))?;
             let stored = self.data.read(offset + begin, stored)?;
             decompress(codec, &stored, limit)
                 .map_err(|_| damaged(offset, "a field cannot be decompressed, or is too large"))?

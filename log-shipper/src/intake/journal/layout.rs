@@ -96,8 +96,7 @@ pub(super) struct Header {
 impl Header {
     /// Checks and reads the beginning of a file of `file_size` bytes.
     pub(super) fn parse(bytes: &[u8], file_size: u64) -> Result<Self, ReadError> {
-        let bytes: &[u8; HEADER_READ] =
-            bytes.try_into().map_err(|_| ReadError::Incomplete)?;
+        let bytes: &[u8; HEADER_READ] = bytes.try_into().map_err(|_| ReadError::Incomplete)?;
         if bytes.iter().all(|byte| *byte == 0) {
             return Err(ReadError::Incomplete);
         }

@@ -74,7 +74,9 @@ impl Tracked {
     }
 
     fn is_done(&self) -> bool {
-        self.head.is_none() && self.rests && self.failures == 0
+        self.head.is_none()
+            && self.rests
+            && self.failures == 0
             && (self.journal.is_done() || !self.is_listed)
     }
 }
@@ -101,13 +103,7 @@ pub(super) struct Merged {
 
 impl Merged {
     pub(super) fn new(folders: Folders, start: Start) -> Self {
-        Self {
-            folders,
-            start,
-            files: Vec::new(),
-            closed: HashMap::new(),
-            refused: HashMap::new(),
-        }
+        Self { folders, start, files: Vec::new(), closed: HashMap::new(), refused: HashMap::new() }
     }
 
     /// Looks for new files, and tells which folders there are.
@@ -164,7 +160,8 @@ impl Merged {
                     tracing::debug!(path = %listed.path.display(), "copy of a journal file is ignored");
                     return None;
                 }
-                if let Some(closed) = self.closed.values().find(|closed| closed.file_id == file_id) {
+                if let Some(closed) = self.closed.values().find(|closed| closed.file_id == file_id)
+                {
                     journal.set_position(closed.position);
                 }
                 self.closed.remove(&listed.id);

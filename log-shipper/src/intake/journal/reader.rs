@@ -68,8 +68,11 @@ struct Attention {
 impl Reader {
     /// Reads until it is told to stop.
     pub(super) fn run(mut self) {
-        let mut attention =
-            Attention { watch: NotifyWatch::new().ok(), is_complete: false, scan_due: Instant::now() };
+        let mut attention = Attention {
+            watch: NotifyWatch::new().ok(),
+            is_complete: false,
+            scan_due: Instant::now(),
+        };
         while !self.stop.is_cancelled() {
             self.look(&mut attention);
             if self.read(&mut attention).is_break() {
