@@ -11,5 +11,6 @@ mod bad_input;
 mod conformance;
 mod crash;
 mod fixture;
+mod journal;
 mod outage;
 mod rotation;

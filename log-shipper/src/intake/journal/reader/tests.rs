@@ -1,6 +1,7 @@
 use prometheus_model::relabel::{Action, RelabelConfig, RelabelRule};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::DropGuard;
 
 use super::super::fixture::{self, ENTRIES, FIRST_US};
 use super::super::{Error, Journal};
@@ -14,7 +15,8 @@ struct World {
     folder: tempfile::TempDir,
     deliveries: mpsc::Receiver<Delivery>,
     metrics: crate::metrics::sources::SourceMetrics,
-    stop: CancellationToken,
+    /// A test that fails stops it as well: its thread would be waited for.
+    stop: DropGuard,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -42,7 +44,7 @@ impl World {
         let (inlet, deliveries) = inlet::for_tests(rules);
         let (metrics, stop) = (inlet.metrics().clone(), CancellationToken::new());
         let task = tokio::spawn(Journal::new(&block).unwrap().run(inlet, stop.clone()));
-        Self { folder, deliveries, metrics, stop, task }
+        Self { folder, deliveries, metrics, stop: stop.drop_guard(), task }
     }
 
     async fn next(&mut self) -> Message {
@@ -59,7 +61,7 @@ impl World {
 
     /// Stops it; what it sent and nobody took.
     async fn end(mut self) -> u64 {
-        self.stop.cancel();
+        drop(self.stop);
         self.task.await.unwrap().unwrap();
         let mut left = 0;
         while self.deliveries.recv().await.is_some() {
@@ -84,9 +86,10 @@ async fn an_entry_becomes_a_message_with_its_labels_and_time() {
         assert_eq!(message.timestamp_ns, i64::try_from((FIRST_US + index * 1_000) * 1_000).ok());
         assert!(message.line.starts_with(format!("seq={index}").as_bytes()), "{index}");
     }
-    assert_eq!(world.metrics.journal_errors.get(&["no_message"]).get(), 4);
-    assert_eq!(world.metrics.journal_lines.get(), 36);
+    let metrics = world.metrics.clone();
     assert_eq!(world.end().await, 0);
+    assert_eq!(metrics.journal_errors.get(&["no_message"]).get(), 4);
+    assert_eq!(metrics.journal_lines.get(), 36);
 }
 
 #[tokio::test]
