@@ -78,7 +78,6 @@ mod tests {
 
     use super::*;
 
-    /// `MESSAGE=` and 100 times `compress `, by lzma_stream_buffer_encode, LZ4_compress and ZSTD.
     fn text() -> Vec<u8> {
         [b"MESSAGE=".as_slice(), &b"compress ".repeat(100)].concat()
     }

@@ -51,8 +51,11 @@ pub(super) fn archive(path: &Path) {
     OpenOptions::new().write(true).open(path).unwrap().write_all_at(&[2], 16).unwrap();
 }
 
-/// What journalctl read: the cursor without its sequence, and the fields, sorted.
-pub(super) fn expected() -> Vec<(String, Vec<(String, Vec<u8>)>)> {
+/// A cursor without its sequence, and fields, sorted.
+pub(super) type Described = (String, Vec<(String, Vec<u8>)>);
+
+/// What journalctl read.
+pub(super) fn expected() -> Vec<Described> {
     let export = unpack(include_bytes!("fixtures/entries.export.gz"));
     let mut entries = Vec::new();
     let (mut cursor, mut fields) = (String::new(), Vec::new());

@@ -9,8 +9,8 @@ use std::io;
 use super::cursor::{EntryKey, Start};
 use super::decompress::{Codec, decompress};
 use super::layout::{
-    ARRAY_ITEMS, ENTRY_ITEMS, HEADER_READ, Header, OBJECT_HEADER, ReadError, State, damaged, id_at,
-    object, u64_at,
+    ARRAY_ITEMS, ENTRY_HEAD, ENTRY_ITEMS, HEADER_READ, Header, OBJECT_HEAD, OBJECT_HEADER,
+    ReadError, State, damaged, id_at, object, u64_at,
 };
 use super::paged_file::PagedFile;
 
@@ -134,7 +134,7 @@ impl JournalFile {
 
     /// Looks for what was appended.
     pub(super) fn refresh(&mut self) -> Result<(), ReadError> {
-        self.data.refresh()?;
+        self.data.forget();
         let header = read_header(&mut self.data)?;
         let known = &self.header;
         if (header.file_id, header.is_compact) != (known.file_id, known.is_compact) {
@@ -200,7 +200,7 @@ impl JournalFile {
     fn key_at(&mut self, index: u64) -> Result<(u64, EntryKey), ReadError> {
         let offset = self.entry_offset(index)?;
         self.object(offset, object::ENTRY, ENTRY_ITEMS)?;
-        let mut bytes = [0; ENTRY_ITEMS as usize];
+        let mut bytes = [0; ENTRY_HEAD];
         self.data.fill(offset, &mut bytes)?;
         let key = EntryKey {
             sequence: self.header.sequence,
@@ -288,7 +288,7 @@ impl JournalFile {
         if offset < self.header.size || !offset.is_multiple_of(8) {
             return Err(damaged(offset, "no object can begin here"));
         }
-        let mut head = [0; OBJECT_HEADER as usize];
+        let mut head = [0; OBJECT_HEAD];
         self.data.fill(offset, &mut head)?;
         if head[0] != kind {
             return Err(damaged(offset, "an object of another kind was expected"));
@@ -302,9 +302,10 @@ impl JournalFile {
     }
 }
 
+/// Reads the header, and measures the file afterwards: what the header counts lies inside then,
+/// however quickly the file grows meanwhile.
 fn read_header(data: &mut PagedFile) -> Result<Header, ReadError> {
-    let len = data.len();
-    if len < HEADER_READ as u64 {
+    if data.len() < HEADER_READ as u64 {
         return Err(ReadError::Incomplete);
     }
     let bytes = match data.read(0, HEADER_READ) {
@@ -313,7 +314,8 @@ fn read_header(data: &mut PagedFile) -> Result<Header, ReadError> {
         }
         other => other?,
     };
-    Header::parse(&bytes, len)
+    data.refresh()?;
+    Header::parse(&bytes, data.len())
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use std::io;
 pub(super) const HEADER_READ: usize = 208;
 
 /// Bytes before the payload of every object.
-pub(super) const OBJECT_HEADER: u64 = 16;
+pub(super) const OBJECT_HEADER: u64 = OBJECT_HEAD as u64;
+
+/// The same, for a buffer.
+pub(super) const OBJECT_HEAD: usize = 16;
 
 /// Type numbers of objects.
 pub(super) mod object {
@@ -19,7 +22,10 @@ pub(super) mod object {
 }
 
 /// Where the items of an entry begin.
-pub(super) const ENTRY_ITEMS: u64 = 64;
+pub(super) const ENTRY_ITEMS: u64 = ENTRY_HEAD as u64;
+
+/// The same, for a buffer.
+pub(super) const ENTRY_HEAD: usize = 64;
 
 /// Where the items of an array of entries begin.
 pub(super) const ARRAY_ITEMS: u64 = 24;

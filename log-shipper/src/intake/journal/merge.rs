@@ -51,23 +51,20 @@ struct Tracked {
 impl Tracked {
     fn trouble(&mut self, error: ReadError) -> Step {
         let mut lost = 0;
-        match &error {
-            ReadError::Damaged { .. } => {
-                self.journal.skip();
-                lost = 1;
-            }
-            _ => {
-                self.failures += 1;
-                self.rests = true;
-                if self.failures >= ATTEMPTS {
-                    self.failures = 0;
-                    if matches!(error, ReadError::Unreachable { .. }) {
-                        lost = self.journal.give_up();
-                    } else {
-                        self.journal.skip();
-                        lost = 1;
-                    }
-                }
+        if matches!(error, ReadError::Damaged { .. }) {
+            self.journal.skip();
+            lost = 1;
+        } else {
+            self.failures += 1;
+            self.rests = true;
+            if self.failures >= ATTEMPTS {
+                self.failures = 0;
+                lost = if matches!(error, ReadError::Unreachable { .. }) {
+                    self.journal.give_up()
+                } else {
+                    self.journal.skip();
+                    1
+                };
             }
         }
         Step::Trouble(Trouble { path: self.listed.path.clone(), error, lost })

@@ -41,7 +41,7 @@ impl PagedFile {
         self.len
     }
 
-    /// Looks at the file anew.
+    /// Measures the file anew, and forgets what is cached.
     pub(super) fn refresh(&mut self) -> io::Result<()> {
         self.forget();
         self.len = self.file.metadata()?.len();
@@ -159,7 +159,7 @@ mod tests {
         fn any_range_reads_as_from_the_whole(
             ranges in proptest::collection::vec((0_usize..600_000, 0_usize..20_000), 1..60)
         ) {
-            let bytes: Vec<u8> = (0..600_000_u32).flat_map(|n| n.to_le_bytes()).take(600_000).collect();
+            let bytes: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).take(600_000).collect();
             let mut paged = PagedFile::new(file_of(&bytes)).unwrap();
             for (begin, count) in ranges {
                 let read = paged.read(begin as u64, count).ok();

@@ -3,7 +3,7 @@ use std::os::unix::fs::FileExt;
 
 use proptest::prelude::*;
 
-use super::super::fixture::{self, ENTRIES, FIRST_US, FORMS};
+use super::super::fixture::{self, Described, ENTRIES, FIRST_US, FORMS};
 use super::*;
 
 const ALL: Start = Start::At(0);
@@ -45,8 +45,7 @@ fn numbers(journal: &mut JournalFile) -> Vec<u64> {
     drain(journal).0.iter().map(|entry| entry.key.number).collect()
 }
 
-/// The cursor without its sequence, and the fields, sorted.
-fn described(form: &str, entry: &Entry) -> (String, Vec<(String, Vec<u8>)>) {
+fn described(form: &str, entry: &Entry) -> Described {
     assert!(entry.damage.is_empty(), "{form}: {:?}", entry.damage);
     let cursor = entry.key.to_string();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
