@@ -10,6 +10,7 @@ pub mod gelf;
 pub mod heroku_drain;
 pub mod http_server;
 pub mod inlet;
+pub mod journal;
 pub mod listen;
 pub mod message;
 pub mod push_api;

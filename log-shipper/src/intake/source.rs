@@ -6,6 +6,7 @@ use super::gcp_push::GcpPush;
 use super::gelf::Gelf;
 use super::heroku_drain::HerokuDrain;
 use super::inlet::Inlet;
+use super::journal::Journal;
 use super::push_api::PushApi;
 use super::syslog::Syslog;
 use crate::config::scrape_configs::{LineSource, ScrapeConfig};
@@ -27,6 +28,8 @@ pub enum Source {
     Syslog(Syslog),
     /// `gelf`
     Gelf(Gelf),
+    /// Entries of systemd's journal.
+    Journal(Journal),
 }
 
 impl Source {
@@ -44,7 +47,8 @@ impl Source {
             }
             LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
             LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
-            LineSource::Journal(_) | LineSource::Docker(_) => {
+            LineSource::Journal(config) => Ok(Some(Self::Journal(Journal::new(config)?))),
+            LineSource::Docker(_) => {
                 Err(format!("{} is not supported by this version", source.key()).into())
             }
         }
@@ -58,6 +62,7 @@ impl Source {
             Self::PushApi(_) => "loki_push_api",
             Self::Syslog(_) => "syslog",
             Self::Gelf(_) => "gelf",
+            Self::Journal(_) => "journal",
         }
     }
 
@@ -72,6 +77,7 @@ impl Source {
             Self::PushApi(source) => source.run(inlet, stop).await,
             Self::Syslog(source) => Ok(source.run(inlet, stop).await?),
             Self::Gelf(source) => Ok(source.run(inlet, stop).await?),
+            Self::Journal(journal) => journal.run(inlet, stop).await,
         }
     }
 }

@@ -14,6 +14,7 @@ mod fixture;
 mod flags;
 mod gelf;
 mod http_sources;
+mod journal;
 mod observed;
 mod outage;
 mod repeats;
