@@ -12,6 +12,7 @@ mod conformance;
 mod crash;
 mod fixture;
 mod flags;
+mod kubernetes;
 mod observed;
 mod outage;
 mod repeats;
