@@ -11,6 +11,9 @@ use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterEr
 use self::sources::SourceMetrics;
 use self::spool::AllSpools;
 
+/// Series of a metric with the label `tenant`, which may come from a log line.
+const MAX_TENANT_SERIES: usize = 10_000;
+
 /// Why entries were given up at a client: the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
@@ -109,11 +112,11 @@ impl Metrics {
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
-            dropped_bytes: Family::new(&by_reason),
-            dropped_entries: Family::new(&by_reason),
-            mutated_bytes: Family::new(&by_reason),
-            mutated_entries: Family::new(&by_reason),
-            batch_retries: Family::new(&["host", "tenant"]),
+            dropped_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            dropped_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            batch_retries: Family::new(&["host", "tenant"]).with_limit(MAX_TENANT_SERIES),
             request_duration: Family::new(&["status_code", "host"]),
         }
     }
@@ -156,6 +159,37 @@ impl Metrics {
             "Reloads of the configuration that failed and changed nothing",
             self.reload_fail.clone(),
         )?;
+        self.register_clients(at)?;
+        at.register(
+            "log_shipper_lines_cut_total",
+            "Lines longer than the read limit, cut to it",
+            self.lines_cut.clone(),
+        )?;
+        at.register(
+            "log_shipper_file_truncations_total",
+            "Files that were truncated or rewritten while they were followed",
+            self.truncations.clone(),
+        )?;
+        at.register(
+            "log_shipper_files_given_up_total",
+            "Rotated files that could not be read to their end",
+            self.files_given_up.clone(),
+        )?;
+        at.register(
+            "log_shipper_position_save_failures_total",
+            "Times the positions file could not be written",
+            self.position_save_failures.clone(),
+        )?;
+        at.register(
+            "log_shipper_kubernetes_watches_failing",
+            "Watches of Kubernetes objects that do not work now: targets may be out of date",
+            self.kubernetes_watches_failing.clone(),
+        )?;
+        self.spools.register(registry)?;
+        self.sources.register(registry)
+    }
+
+    fn register_clients(&self, at: &Registry) -> Result<(), RegisterError> {
         at.register(
             "promtail_encoded_bytes_total",
             "Compressed bytes of batches that were ready to send",
@@ -200,34 +234,7 @@ impl Metrics {
             "promtail_request_duration_seconds",
             "Time until Loki answered a push; status -1 is no answer",
             self.request_duration.clone(),
-        )?;
-        at.register(
-            "log_shipper_lines_cut_total",
-            "Lines longer than the read limit, cut to it",
-            self.lines_cut.clone(),
-        )?;
-        at.register(
-            "log_shipper_file_truncations_total",
-            "Files that were truncated or rewritten while they were followed",
-            self.truncations.clone(),
-        )?;
-        at.register(
-            "log_shipper_files_given_up_total",
-            "Rotated files that could not be read to their end",
-            self.files_given_up.clone(),
-        )?;
-        at.register(
-            "log_shipper_position_save_failures_total",
-            "Times the positions file could not be written",
-            self.position_save_failures.clone(),
-        )?;
-        at.register(
-            "log_shipper_kubernetes_watches_failing",
-            "Watches of Kubernetes objects that do not work now: targets may be out of date",
-            self.kubernetes_watches_failing.clone(),
-        )?;
-        self.spools.register(registry)?;
-        self.sources.register(registry)
+        )
     }
 
     /// The series of one client, at 0 from the start.

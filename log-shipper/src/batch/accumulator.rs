@@ -12,7 +12,7 @@ use prometheus_model::label_set::LabelSet;
 
 use super::logproto::{self, Compressor};
 use super::streams::{Streams, TENANT_LABEL};
-use crate::pipeline::entry::Entry;
+use crate::pipeline::entry::{Entry, Origin};
 use crate::tail::file_identity::FileId;
 use crate::tail::progress::{BatchId, Numbers, Progress};
 
@@ -235,9 +235,18 @@ impl Accumulator {
 }
 
 impl Open {
-    /// Holds the position of the entry's file back until the batch is answered.
+    /// Holds the positions of the entry's files back until the batch is answered.
     fn remember(&mut self, entry: &Entry, progress: &dyn Fn(FileId) -> Option<Arc<Progress>>) {
-        let origin = entry.origin;
+        for origin in entry.origins() {
+            self.remember_place(origin, progress);
+        }
+    }
+
+    fn remember_place(
+        &mut self,
+        origin: Origin,
+        progress: &dyn Fn(FileId) -> Option<Arc<Progress>>,
+    ) {
         // Lines come in chunks of one file: the last one is nearly always it.
         let known = self.files.iter_mut().rev().find(|(file, _)| file.file() == origin.file);
         match known {
@@ -277,7 +286,6 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::entry::Origin;
 
     fn shape() -> Shape {
         Shape {
@@ -361,6 +369,22 @@ mod tests {
         fixture.add(&entry("b", 4));
         fixture.file.advance(30, None);
         assert_eq!(fixture.file.position(), 4);
+    }
+
+    #[test]
+    fn a_line_joined_from_two_files_holds_the_positions_of_both() {
+        let mut fixture = Fixture::new(shape());
+        let files = [Progress::new(1, 0), Progress::new(2, 0)];
+        let mut joined = entry("ab", 40);
+        joined.second_origin = Some(Origin { file: 2, begin: 7 });
+        let find = |id| files.iter().find(|file| file.file() == id).cloned();
+        fixture.accumulator.add(&joined, fixture.now, &find, &mut |_, _, _| {});
+        for file in &files {
+            file.advance(100, None);
+        }
+        assert_eq!(files.each_ref().map(|file| file.position()), [40, 7]);
+        fixture.accumulator.take_due(None)[0].settle();
+        assert_eq!(files.each_ref().map(|file| file.position()), [100, 100]);
     }
 
     #[test]

@@ -2,7 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::gcp_push::GcpPush;
+use super::gelf::Gelf;
+use super::heroku_drain::HerokuDrain;
 use super::inlet::Inlet;
+use super::push_api::PushApi;
+use super::syslog::Syslog;
 use crate::config::scrape_configs::{LineSource, ScrapeConfig};
 
 /// Any error that a source ends or cannot begin with.
@@ -11,7 +16,18 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 /// A source of messages.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Source {}
+pub enum Source {
+    /// `gcplog` with push subscriptions
+    GcpPush(GcpPush),
+    /// `heroku_drain`
+    HerokuDrain(HerokuDrain),
+    /// `loki_push_api`
+    PushApi(PushApi),
+    /// `syslog`
+    Syslog(Syslog),
+    /// `gelf`
+    Gelf(Gelf),
+}
 
 impl Source {
     /// The source of a scrape config; `None` when it reads files.
@@ -21,13 +37,14 @@ impl Source {
     pub fn new(config: &ScrapeConfig) -> Result<Option<Self>, SourceError> {
         let Some(source) = config.line_source() else { return Ok(None) };
         match source {
-            LineSource::Journal(_)
-            | LineSource::Syslog(_)
-            | LineSource::GcpLog(_)
-            | LineSource::PushApi(_)
-            | LineSource::Gelf(_)
-            | LineSource::Docker(_)
-            | LineSource::HerokuDrain(_) => {
+            LineSource::GcpLog(config) => GcpPush::new(config).map(Self::GcpPush).map(Some),
+            LineSource::PushApi(config) => PushApi::new(config).map(Self::PushApi).map(Some),
+            LineSource::HerokuDrain(config) => {
+                HerokuDrain::new(config).map(Self::HerokuDrain).map(Some)
+            }
+            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
+            LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
+            LineSource::Journal(_) | LineSource::Docker(_) => {
                 Err(format!("{} is not supported by this version", source.key()).into())
             }
         }
@@ -35,15 +52,26 @@ impl Source {
 
     /// The key that it is configured by.
     pub fn key(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::GcpPush(_) => "gcplog",
+            Self::HerokuDrain(_) => "heroku_drain",
+            Self::PushApi(_) => "loki_push_api",
+            Self::Syslog(_) => "syslog",
+            Self::Gelf(_) => "gelf",
+        }
     }
 
     /// Runs it until `stop` is cancelled.
     ///
     /// # Errors
     /// It cannot begin its work, or not go on.
-    #[expect(clippy::unused_async, reason = "sources are tasks")]
-    pub async fn run(self, _inlet: Inlet, _stop: CancellationToken) -> Result<(), SourceError> {
-        match self {}
+    pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
+        match self {
+            Self::GcpPush(source) => source.run(inlet, stop).await,
+            Self::HerokuDrain(source) => source.run(inlet, stop).await,
+            Self::PushApi(source) => source.run(inlet, stop).await,
+            Self::Syslog(source) => Ok(source.run(inlet, stop).await?),
+            Self::Gelf(source) => Ok(source.run(inlet, stop).await?),
+        }
     }
 }

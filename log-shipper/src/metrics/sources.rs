@@ -19,6 +19,8 @@ pub struct SourceMetrics {
     pub docker_entries: Counter,
     /// Lines of containers that could not be parsed.
     pub docker_errors: Counter,
+    /// Datagrams for which there was no room.
+    pub udp_dropped: Counter,
     /// Graylog messages passed on.
     pub gelf_entries: Counter,
     /// Graylog messages that could not be parsed.
@@ -44,6 +46,7 @@ impl SourceMetrics {
             syslog_empty: Counter::default(),
             docker_entries: Counter::default(),
             docker_errors: Counter::default(),
+            udp_dropped: Counter::default(),
             gelf_entries: Counter::default(),
             gelf_errors: Counter::default(),
             gcp_push_entries: Counter::default(),
@@ -102,6 +105,11 @@ impl SourceMetrics {
         for (name, help, counter) in counters {
             registry.register(&format!("promtail_{name}"), help, counter.clone())?;
         }
+        registry.register(
+            "log_shipper_udp_dropped_total",
+            "Datagrams of syslog and GELF senders dropped because the queue was full",
+            self.udp_dropped.clone(),
+        )?;
         registry.register(
             "promtail_journal_target_parsing_errors_total",
             "Journal entries left out, by reason",

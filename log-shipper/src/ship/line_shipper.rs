@@ -94,8 +94,8 @@ impl LineShipper {
         let (pipelines, files) = (&self.pipelines, &mut self.files);
         self.closing.retain(|(job, file)| {
             let is_held = pipelines[*job].held_since(*file).is_some();
-            if !is_held {
-                files.remove(file);
+            if !is_held && let Some(progress) = files.remove(file) {
+                progress.release();
             }
             is_held
         });
@@ -160,6 +160,7 @@ impl LineShipper {
         entry.extracted.reset(labels);
         entry.metadata.clear();
         entry.origin = origin;
+        entry.second_origin = None;
     }
 
     fn process(&mut self, job: usize) -> ControlFlow<Instant> {

@@ -21,6 +21,7 @@ use crate::discovery::kubernetes::cluster::Surroundings;
 use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
 use crate::discovery::static_targets;
 use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
+use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::intake::source::{Source, SourceError};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
@@ -33,9 +34,6 @@ use crate::push::client::{Client, RetryPolicy};
 use crate::push::connect::{self, ConnectError};
 use crate::tail::compressed_reader::Format;
 use crate::tail::line_reader::DEFAULT_LINE_LIMIT;
-
-/// Promtail's default number of attempts.
-const DEFAULT_ATTEMPTS: u32 = 10;
 
 /// Why a configuration cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +51,9 @@ pub enum PlanError {
         #[source]
         cause: KubernetesError,
     },
+    /// The server for operators.
+    #[error(transparent)]
+    Server(#[from] HttpServerError),
     /// A source of messages.
     #[error("scrape config {job:?}")]
     Source {
@@ -123,6 +124,10 @@ impl Plan {
         stage_metrics: &StageMetrics,
     ) -> Result<Self, PlanError> {
         config.validate_for_start()?;
+        if !config.server.disable {
+            // a process keeps its server over reloads, but a block that is wrong is told
+            HttpServer::new("server", &config.server)?;
+        }
         let custom_metrics = CustomMetrics::new();
         let mut warnings = config.warnings().to_vec();
         let mut jobs = Vec::new();
@@ -236,13 +241,10 @@ fn client(
     metrics: &Metrics,
 ) -> Result<Client, ConnectError> {
     let endpoint = connect::endpoint(config)?;
-    let retries = config.backoff_config.max_retries;
-    // With one client, waiting for Loki holds nobody up and loses nothing.
-    let has_no_end = retries == 0 || (is_only_one && retries == DEFAULT_ATTEMPTS);
     let retry = RetryPolicy {
         min_period: config.backoff_config.min_period.as_duration(),
         max_period: config.backoff_config.max_period.as_duration(),
-        max_attempts: (!has_no_end).then_some(retries),
+        max_attempts: config.backoff_config.max_attempts(is_only_one),
         drop_rate_limited: config.drop_rate_limited_batches,
     };
     let metrics = metrics.client(endpoint.host());

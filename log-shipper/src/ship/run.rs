@@ -191,6 +191,7 @@ pub async fn run(
                 shipper(&jobs, sinks),
                 options,
                 process.metrics.clone(),
+                Arc::clone(&process.descriptors),
             );
             supervisor.run_thread(format!("worker {index}"), move |_| {
                 worker.run();

@@ -43,6 +43,11 @@ impl Descriptors {
         taken.is_ok().then(|| Permit(Arc::clone(self)))
     }
 
+    /// Whether files that are not needed now should be closed.
+    pub fn is_scarce(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.limit / 5 * 4
+    }
+
     /// The limit.
     pub fn limit(&self) -> usize {
         self.limit

@@ -4,21 +4,18 @@
 //! Promtail's own file has paths and offsets only. Where the two disagree about an offset, Promtail's
 //! file is right: Promtail may have run in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use daemon_runtime::atomic_file;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::file_identity::{Fingerprint, Inode};
 
 /// Larger files are not read: 50,000 files with paths of 1 KiB come to 60 MiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Only its owner needs to read it, as the positions file.
-const MODE: u32 = 0o600;
 
 const VERSION: u64 = 1;
 
@@ -39,12 +36,15 @@ pub struct FileRecord {
 
 /// What an earlier run knew, by what the files are.
 #[derive(Debug, Default)]
-pub struct FileRecords(BTreeMap<Inode, FileRecord>);
+pub struct FileRecords {
+    by_inode: BTreeMap<Inode, FileRecord>,
+    by_path: HashMap<String, Vec<Inode>>,
+}
 
 impl FileRecords {
     /// The record of a file, if the inode is not another file's by now.
     pub fn of_file(&self, inode: Inode, file: &std::fs::File) -> Option<&FileRecord> {
-        let record = self.0.get(&inode)?;
+        let record = self.by_inode.get(&inode)?;
         record.fingerprint.is_of(file).unwrap_or(false).then_some(record)
     }
 
@@ -52,16 +52,16 @@ impl FileRecords {
     /// one last.
     pub fn of_path<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a FileRecord> {
         let of = |current: bool| {
-            self.0
-                .values()
-                .filter(move |record| record.path == path && record.is_current == current)
+            let inodes = self.by_path.get(path).into_iter().flatten();
+            let records = inodes.filter_map(|inode| self.by_inode.get(inode));
+            records.filter(move |record| record.is_current == current)
         };
         of(false).chain(of(true))
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &FileRecord> {
-        self.0.values()
+        self.by_inode.values()
     }
 }
 
@@ -70,15 +70,18 @@ impl FromIterator<FileRecord> for FileRecords {
         let mut all = Self::default();
         for record in records {
             // Two jobs may read one file: the slower one counts.
-            match all.0.get_mut(&record.inode) {
+            match all.by_inode.get_mut(&record.inode) {
                 Some(known) if known.fingerprint == record.fingerprint => {
                     known.position = known.position.min(record.position);
                     known.is_current |= record.is_current;
                 }
                 _ => {
-                    all.0.insert(record.inode, record);
+                    all.by_inode.insert(record.inode, record);
                 }
             }
+        }
+        for record in all.by_inode.values() {
+            all.by_path.entry(record.path.clone()).or_default().push(record.inode);
         }
         all
     }
@@ -130,27 +133,26 @@ fn parse(value: &Value) -> Option<FileRecord> {
     })
 }
 
-/// Replaces the side file.
-///
-/// # Errors
-/// Which step failed; the old file is untouched then.
-pub fn save(path: &Path, records: &[FileRecord]) -> Result<(), atomic_file::ReplaceError> {
-    let files: Vec<Value> = records
-        .iter()
-        .map(|record| {
-            json!({
-                "path": record.path,
-                "device": record.inode.device,
-                "inode": record.inode.inode,
-                "length": record.fingerprint.length,
-                "hash": format!("{:016x}", record.fingerprint.hash),
-                "position": record.position,
-                "current": record.is_current,
-            })
-        })
-        .collect();
-    let text = json!({"version": VERSION, "files": files}).to_string();
-    atomic_file::replace(path, text.as_bytes(), MODE)
+/// The text of the side file.
+pub fn to_json(records: &[FileRecord]) -> String {
+    // Line by line: a tree of 50,000 records would cost more than the records.
+    let mut text = format!("{{\"version\":{VERSION},\"files\":[");
+    for (index, record) in records.iter().enumerate() {
+        let FileRecord { path, inode, fingerprint, position, is_current } = record;
+        let _ = write!(
+            text,
+            "{}\n{{\"path\":{},\"device\":{},\"inode\":{},\"length\":{},\"hash\":\"{:016x}\",\
+             \"position\":{position},\"current\":{is_current}}}",
+            if index == 0 { "" } else { "," },
+            Value::from(path.as_str()),
+            inode.device,
+            inode.inode,
+            fingerprint.length,
+            fingerprint.hash,
+        );
+    }
+    text.push_str("\n]}\n");
+    text
 }
 
 #[cfg(test)]
@@ -171,7 +173,7 @@ mod tests {
         assert_eq!(load(&path).unwrap().iter().count(), 0);
         let records =
             [record(1, "/a \"b\".log", u64::MAX, true), record(2, "/a \"b\".log", 7, false)];
-        save(&path, &records).unwrap();
+        std::fs::write(&path, to_json(&records)).unwrap();
         let loaded = load(&path).unwrap();
         let of_path: Vec<_> = loaded.of_path("/a \"b\".log").cloned().collect();
         assert_eq!(of_path, [records[1].clone(), records[0].clone()]);

@@ -97,7 +97,7 @@ pub struct Follower {
     targets: Vec<Vec<Option<Target>>>,
     watch: Option<NotifyWatch>,
     sources: HashMap<SourceId, Followed>,
-    by_path: HashMap<(TargetKey, PathBuf), SourceId>,
+    by_path: HashMap<TargetKey, HashMap<PathBuf, SourceId>>,
     /// Directory and name to the sources that want to know.
     names: HashMap<PathBuf, HashMap<OsString, Vec<SourceId>>>,
     known: HashMap<TargetKey, KnownFiles>,
@@ -105,6 +105,8 @@ pub struct Follower {
     unreadable: HashMap<PathBuf, io::ErrorKind>,
     /// Directories that could not be watched: logged once.
     unwatched: HashSet<PathBuf>,
+    /// It has been said that there are not enough.
+    is_short_of_descriptors: bool,
     next_search: Instant,
     search_took: Duration,
     next_poll: Instant,
@@ -134,6 +136,7 @@ impl Follower {
             known: HashMap::new(),
             unreadable: HashMap::new(),
             unwatched: HashSet::new(),
+            is_short_of_descriptors: false,
             next_search: now,
             search_took: Duration::ZERO,
             next_poll: now,
@@ -191,7 +194,7 @@ impl Follower {
                 directories.append(&mut found.directories);
                 for path in found.files {
                     self.look_at((job, index), &path);
-                    seen.insert(((job, index), path));
+                    seen.extend(self.source_of((job, index), &path));
                 }
             }
         }
@@ -244,6 +247,10 @@ impl Follower {
         self.next_search = self.next_search.min(Instant::now() + delay);
     }
 
+    fn source_of(&self, target: TargetKey, path: &Path) -> Option<SourceId> {
+        self.by_path.get(&target)?.get(path).copied()
+    }
+
     /// A path of a target exists: follows it, or notices that it names another file now.
     fn look_at(&mut self, target: TargetKey, path: &Path) {
         let metadata = match fs::metadata(path) {
@@ -252,8 +259,7 @@ impl Follower {
             Err(error) => return self.report_unreadable(path, &error),
         };
         let inode = Inode::of(&metadata);
-        let key = (target, path.to_path_buf());
-        let source = self.by_path.get(&key).copied();
+        let source = self.source_of(target, path);
         if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
             && followed.current == Some(inode)
         {
@@ -318,7 +324,7 @@ impl Follower {
         self.unreadable.remove(path);
         self.known.entry(target).or_default().add(&generation);
         self.wiring.positions.follow(&path.to_string_lossy(), id, &generation);
-        self.by_path.insert((target, path.to_path_buf()), id);
+        self.by_path.entry(target).or_default().insert(path.to_path_buf(), id);
         self.listen_to(path, id);
         self.sources.insert(
             id,
@@ -391,8 +397,8 @@ impl Follower {
         let mut changed = false;
         for (target, path, seen) in polled {
             self.look_at(target, &path);
-            let id = self.by_path.get(&(target, path));
-            changed |= id.is_none_or(|id| self.sources[id].seen != seen);
+            let id = self.source_of(target, &path);
+            changed |= id.is_none_or(|id| self.sources[&id].seen != seen);
         }
         let doubled = (self.poll_interval * 2).min(self.rhythm.poll_max);
         self.poll_interval = if changed { self.rhythm.poll_min } else { doubled };
@@ -438,11 +444,24 @@ impl Follower {
     }
 
     fn report_unreadable(&mut self, path: &Path, error: &io::Error) {
-        if error.kind() == io::ErrorKind::NotFound {
-            return;
-        }
-        if self.unreadable.insert(path.to_path_buf(), error.kind()) != Some(error.kind()) {
-            tracing::error!(path = %path.display(), %error, "file cannot be read, trying again later");
+        match error.kind() {
+            io::ErrorKind::NotFound => {}
+            io::ErrorKind::QuotaExceeded => {
+                if !std::mem::replace(&mut self.is_short_of_descriptors, true) {
+                    tracing::warn!(
+                        limit = self.wiring.descriptors.limit(),
+                        "as many log files are open as the limit of open files (ulimit -n) allows: \
+                         files are closed and opened again, which costs time"
+                    );
+                }
+                self.search_again_soon();
+            }
+            kind => {
+                if self.unreadable.insert(path.to_path_buf(), kind) != Some(kind) {
+                    let path = path.display();
+                    tracing::error!(%path, %error, "file cannot be read, trying again later");
+                }
+            }
         }
     }
 }

@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::BuildHasher;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use daemon_runtime::atomic_file;
+use foldhash::fast::FixedState;
 
 use super::cursor::Cursor;
 use super::file_identity::Inode;
@@ -62,13 +65,16 @@ struct State {
     followed: BTreeMap<String, Vec<Follower>>,
     /// Files that this run is done with under a path that may still name them.
     finished: BTreeMap<Inode, FileRecord>,
+    /// Their paths.
+    finished_paths: BTreeSet<String>,
     /// Files of the earlier run that were looked for.
     resumed: BTreeSet<Inode>,
     /// The others, once it is known which of them still exist.
     left_over: Option<Vec<FileRecord>>,
     /// Sources that are no files, by their key.
     cursors: BTreeMap<String, Arc<Cursor>>,
-    saved: Option<(Positions, Vec<FileRecord>)>,
+    /// Hashes of what was saved last.
+    saved: [u64; 2],
 }
 
 /// Shared by the watcher, which enters files, and the task that saves.
@@ -112,7 +118,7 @@ impl PositionTable {
         {
             return Ok(Some(record.position));
         }
-        if state.finished.values().any(|record| record.path == path) {
+        if state.finished_paths.contains(path) {
             return Ok(Some(0));
         }
         let saved = match state.known.get(path) {
@@ -149,12 +155,13 @@ impl PositionTable {
         let mut state = self.state();
         let followers = state.followed.entry(path.to_owned()).or_default();
         let generation = Arc::clone(generation);
-        match followers.iter_mut().find(|follower| follower.source == source) {
-            Some(follower) => {
-                follower.generations.push(generation);
-                follower.forget_done();
-            }
-            None => followers.push(Follower { source, generations: vec![generation] }),
+        let known = followers.iter_mut().find(|follower| follower.source == source);
+        if let Some(follower) = known {
+            follower.generations.push(generation);
+            follower.forget_done();
+        } else {
+            followers.reserve_exact(1);
+            followers.push(Follower { source, generations: vec![generation] });
         }
     }
 
@@ -178,7 +185,7 @@ impl PositionTable {
             state.followed.remove(path);
             if let Some(record) = follower.records(path).last() {
                 state.known.insert(path.to_owned(), record.position.to_string());
-                state.finished.insert(record.inode, record);
+                state.finish(record);
             }
         }
     }
@@ -187,7 +194,7 @@ impl PositionTable {
     pub fn set(&self, record: FileRecord) {
         let mut state = self.state();
         state.known.insert(record.path.clone(), record.position.to_string());
-        state.finished.insert(record.inode, record);
+        state.finish(record);
     }
 
     /// The saved text under a key of a source that is no file.
@@ -225,29 +232,31 @@ impl PositionTable {
     /// # Errors
     /// Which step failed on which file; the old file is untouched then.
     pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
-        let (positions, records, last) = {
+        let (yaml, records, saved) = {
             let mut state = self.state();
-            let positions = state.positions();
-            (positions, state.records(&self.earlier), state.saved.take())
+            let yaml = positions_file::to_yaml(&state.positions());
+            (yaml, file_records::to_json(&state.records(&self.earlier)), state.saved)
         };
-        let (mut had_positions, mut had_records) = (None, None);
-        if let Some((last_positions, last_records)) = last {
-            had_positions = Some(last_positions);
-            had_records = Some(last_records);
-        }
-        if had_positions.as_ref() != Some(&positions) {
-            let yaml = positions_file::to_yaml(&positions);
+        // With 50,000 files the texts are megabytes: they are not kept.
+        let now = [&yaml, &records].map(|text| FixedState::default().hash_one(text));
+        if saved[0] != now[0] {
             atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
         }
-        if had_records.as_ref() != Some(&records) {
-            file_records::save(&file_records::path_beside(&self.path), &records)?;
+        if saved[1] != now[1] {
+            let path = file_records::path_beside(&self.path);
+            atomic_file::replace(&path, records.as_bytes(), MODE)?;
         }
-        self.state().saved = Some((positions, records));
+        self.state().saved = now;
         Ok(())
     }
 }
 
 impl State {
+    fn finish(&mut self, record: FileRecord) {
+        self.finished_paths.insert(record.path.clone());
+        self.finished.insert(record.inode, record);
+    }
+
     fn positions(&mut self) -> Positions {
         let Self { known, followed, .. } = self;
         known.retain(|key, _| {
@@ -280,6 +289,8 @@ impl State {
                 .is_ok_and(|metadata| Inode::of(&metadata) == record.inode)
         };
         self.finished.retain(|_, record| still_names(record));
+        let paths = self.finished.values().map(|record| record.path.clone());
+        self.finished_paths = paths.collect();
         let left_over = self.left_over.get_or_insert_with(|| {
             earlier.iter().filter(|record| find(record, None).is_some()).cloned().collect()
         });
@@ -323,6 +334,28 @@ pub fn find(record: &FileRecord, now: Option<Inode>) -> Option<(PathBuf, File)> 
             path.file_name().is_some_and(|own| own.as_encoded_bytes().starts_with(name))
         })
         .find_map(|(_, path)| Some((path.clone(), is_it(path)?)))
+}
+
+/// Opens a file by its inode, under its path or another name in the same directory.
+///
+/// # Errors
+/// It is not there any more, or cannot be opened.
+pub fn open_inode(path: &Path, inode: Inode) -> io::Result<File> {
+    let is_it = |file: &File| file.metadata().is_ok_and(|metadata| Inode::of(&metadata) == inode);
+    if let Ok(file) = File::open(path)
+        && is_it(&file)
+    {
+        return Ok(file);
+    }
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let is_named =
+            std::fs::metadata(entry.path()).is_ok_and(|found| Inode::of(&found) == inode);
+        if is_named {
+            return File::open(entry.path());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "the file has no name in its directory any more"))
 }
 
 /// A copy is known by its beginning alone, so that must be long enough to be one file's only.

@@ -54,6 +54,33 @@ fn a_missing_configuration_is_named() {
 }
 
 #[test]
+fn a_check_without_a_file_fails_and_says_so() {
+    for arguments in [&["-check-syntax"][..], &["-check-syntax", "-config.file="]] {
+        let ended = run(arguments);
+        assert_eq!(ended.code, 1, "{arguments:?}");
+        assert!(ended.stdout.starts_with("Invalid config file"), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_configuration_is_logged_last_line_first_and_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("promtail.yaml");
+    fs::write(
+        &path,
+        "server: {disable: true}\n\
+         clients: [{url: \"http://127.0.0.1:1/push\", bearer_token: hunter2}]\n",
+    )
+    .unwrap();
+    let config = path.to_str().unwrap();
+    let log = run(&["-stdin", "-dry-run", "-log-config-reverse-order", "-config.file", config]);
+    let log = log.stderr;
+    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in: {log}"));
+    assert!(place("wal:") < place("clients:") && place("clients:") < place("server:"), "{log}");
+    assert!(log.contains("<secret>") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
 fn flags_have_go_s_grammar_and_exit_codes() {
     assert_eq!(run(&["-no-such-flag"]).code, 2);
     assert_eq!(run(&["-positions.sync-period=soon"]).code, 2);

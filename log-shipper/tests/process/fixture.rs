@@ -69,6 +69,21 @@ scrape_configs:
         self.shippers.push(start(&command, self.shippers.len()));
     }
 
+    /// The same, with at most so many open files.
+    pub(crate) fn start_with_open_files(&mut self, config: &str, limit: u32) {
+        let path = self.path("promtail.yaml");
+        fs::write(&path, config).unwrap();
+        let mut command = shipper(self.folder.path(), [""; 0]);
+        let script = format!(
+            "ulimit -n {limit}; exec {} -config.file {}",
+            command.binary.display(),
+            path.display()
+        );
+        command.binary = "/bin/sh".into();
+        command.args = vec!["-c".into(), script.into()];
+        self.shippers.push(start(&command, self.shippers.len()));
+    }
+
     fn shipper(&mut self) -> &mut DaemonProcess {
         self.shippers.last_mut().expect("the test has started one")
     }

@@ -193,6 +193,14 @@ fn a_target_with_other_labels_takes_its_files_over_where_they_are() {
     let mut writer = Writer::new(&fixture.log("app.log"), 0);
     writer.write(2_000);
     fixture.wait_for_all(2_000);
+    // Lines that are on their way come under both labels: here none is.
+    let size = fs::metadata(fixture.log("app.log")).unwrap().len();
+    let positions = || fs::read_to_string(fixture.path("positions.yaml")).unwrap_or_default();
+    crate::fixture::wait(
+        "the position",
+        || positions().contains(&format!("\"{size}\"")),
+        positions,
+    );
     fs::write(&targets, text("b", &fixture)).unwrap();
     fixture.wait_for_log("left a file");
     writer.write(2_000);
@@ -204,4 +212,29 @@ fn a_target_with_other_labels_takes_its_files_over_where_they_are() {
     });
     assert!(of_b < 3_000, "{of_b} lines came under the new label: the file was read anew");
     assert!(of_b >= 2_000, "{of_b}");
+}
+
+#[test]
+fn more_files_than_may_be_open_are_all_followed() {
+    let mut fixture = Fixture::new();
+    let config = fixture.config("", "");
+    fixture.start_with_open_files(&config, 64);
+    let mut writers: Vec<Writer> =
+        (0..200).map(|file| Writer::new(&fixture.log(&format!("{file}.log")), 0)).collect();
+    let mut number = 0;
+    for round in 1..=3 {
+        for writer in &mut writers {
+            writer.written = number;
+            writer.write(5);
+            number += 5;
+        }
+        fixture.wait_for_all(number);
+        // Some are renamed while they are closed.
+        for file in (0..200).step_by(7) {
+            let (from, to) = (format!("{file}.log"), format!("{file}.old.{round}"));
+            fs::rename(fixture.log(&from), fixture.log(&to)).unwrap();
+            writers[file].reopen();
+        }
+    }
+    assert_eq!(fixture.duplicates(), 0);
 }

@@ -58,7 +58,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "--seconds" => options.seconds = value()?.parse().context("--seconds: a number")?,
             "--shipper" => options.shipper = PathBuf::from(value()?),
             scenario if SCENARIOS.contains(&scenario) => {
-                options.scenarios.push(scenario.to_owned())
+                options.scenarios.push(scenario.to_owned());
             }
             other => bail!("unknown scenario or option {other}\n\n{HELP}"),
         }

@@ -94,7 +94,10 @@ impl<M: Clone> Family<M> {
             return made;
         }
         let owned = values.iter().map(|value| (*value).to_owned()).collect();
-        by_hash.entry(hash).or_default().push((owned, made.clone()));
+        let same_hash = by_hash.entry(hash).or_default();
+        // Hashes hardly ever collide, and there may be a series per file.
+        same_hash.reserve_exact(1);
+        same_hash.push((owned, made.clone()));
         self.0.count.fetch_add(1, Ordering::Relaxed);
         made
     }

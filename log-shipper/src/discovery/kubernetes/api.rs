@@ -32,7 +32,7 @@ const MAX_REFUSAL: usize = 4 << 10;
 const MAX_MESSAGE: usize = 300;
 
 /// For a page with its body, and for the beginning of a watch.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A watch ends after a time in this range, in seconds: a connection that died without a word is
 /// noticed in the end, and agents that started together come apart.

@@ -72,7 +72,8 @@ pub(super) struct Container {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Port {
     pub(super) name: String,
-    pub(super) container_port: i64,
+    #[serde(rename = "containerPort")]
+    pub(super) number: i64,
     pub(super) protocol: String,
 }
 

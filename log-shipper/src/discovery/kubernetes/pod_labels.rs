@@ -79,7 +79,7 @@ fn targets(pod: &Pod, container: &Container, is_init: bool) -> Vec<LabelSet> {
         return vec![common];
     }
     let target = |port: &super::objects::Port| {
-        let number = port.container_port.to_string();
+        let number = port.number.to_string();
         let address =
             if ip.contains(':') { format!("[{ip}]:{number}") } else { format!("{ip}:{number}") };
         let mut labels = common.clone();

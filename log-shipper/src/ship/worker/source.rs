@@ -18,10 +18,11 @@ use crate::metrics::Metrics;
 use crate::pipeline::entry::Origin;
 use crate::ship::line_shipper::LineShipper;
 use crate::tail::compressed_reader::{CompressedReader, Format};
-use crate::tail::descriptors::Permit;
+use crate::tail::descriptors::{Descriptors, Permit};
 use crate::tail::file_identity::{Fingerprint, Inode};
 use crate::tail::line_reader::{LineReader, Newline, Outcome};
 use crate::tail::mailbox::{self, Closed, Generation, Opened};
+use crate::tail::position_table;
 
 /// A file that lost its name is watched so long after its last line: a writer may not have opened
 /// the new one yet.
@@ -68,7 +69,8 @@ struct Open {
     next_look: Instant,
     /// It could not be read since.
     failing_since: Option<Instant>,
-    _permit: Option<Permit>,
+    /// For its descriptor, while it is open.
+    permit: Option<Permit>,
 }
 
 /// What a source wants next.
@@ -113,7 +115,7 @@ impl Source {
             is_held: false,
             timer: None,
             labels: source.labels,
-            open: VecDeque::new(),
+            open: VecDeque::with_capacity(1),
             paused_until: None,
             encoding: options.encoding,
             read_lines: metrics.read_lines.get(&[&path]),
@@ -145,6 +147,11 @@ impl Source {
         for open in &mut self.open {
             open.has_ended = true;
         }
+    }
+
+    /// Lines that are read from now on have these labels.
+    pub fn relabel(&mut self, labels: Arc<LabelSet>) {
+        self.labels = labels;
     }
 
     /// The target is gone: what is open is read up to `until` and left as it is.
@@ -182,6 +189,7 @@ impl Source {
         buffer: &mut Vec<u8>,
         shipper: &mut LineShipper,
         metrics: &Metrics,
+        descriptors: &Arc<Descriptors>,
     ) -> Turn {
         let now = shipper.now();
         if let Some(until) = self.paused_until.take_if(|until| *until > now) {
@@ -198,7 +206,10 @@ impl Source {
                 index += 1;
                 continue;
             }
-            let (result, pause) = self.read_one(index, buffer, shipper, metrics);
+            let (result, pause) = match self.open[index].reopen(&self.file_path, descriptors) {
+                Ok(()) => self.read_one(index, buffer, shipper, metrics),
+                Err(error) => (Err(error), None),
+            };
             if let Some(until) = pause {
                 self.paused_until = Some(until);
                 return Turn::LookAgain(until);
@@ -234,6 +245,9 @@ impl Source {
                 continue;
             }
             if !open.has_ended {
+                if descriptors.is_scarce() {
+                    open.close();
+                }
                 index += 1;
                 continue;
             }
@@ -298,7 +312,7 @@ impl Source {
     fn show_sizes(&self) {
         let Some(open) = self.open.back() else { return };
         self.read_bytes.set(open.reader.position() as f64);
-        if let Ok(metadata) = open.reader.file().metadata() {
+        if let Some(Ok(metadata)) = open.reader.file().map(File::metadata) {
             self.file_bytes.set(metadata.len() as f64);
         }
     }
@@ -375,9 +389,10 @@ impl Source {
         shipper.leave_file(self.job, progress.file());
         let beginning = match &open.reader {
             Reader::Plain(reader) => reader.fingerprint(),
-            Reader::Compressed(_) => Fingerprint::read(open.reader.file()).unwrap_or_default(),
+            Reader::Compressed(reader) => Fingerprint::read(reader.file()).unwrap_or_default(),
         };
-        let has_name = open.reader.file().metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        let metadata = open.reader.file().map(File::metadata);
+        let has_name = metadata.is_some_and(|found| found.is_ok_and(|file| file.nlink() > 0));
         let at = SystemTime::now();
         let _ = open.generation.closed.set(Closed { position, beginning, at, has_name });
         let path = &self.path;
@@ -418,8 +433,29 @@ impl Open {
             last_line: now,
             next_look: now,
             failing_since: None,
-            _permit: permit,
+            permit,
         }
+    }
+
+    /// Gives up the descriptor of a file that is read to its end for now.
+    fn close(&mut self) {
+        if let Reader::Plain(reader) = &mut self.reader {
+            reader.close();
+            self.permit = None;
+        }
+    }
+
+    /// Opens the file again if it was closed: it may have another name by now.
+    fn reopen(&mut self, path: &Path, descriptors: &Arc<Descriptors>) -> io::Result<()> {
+        let Reader::Plain(reader) = &mut self.reader else { return Ok(()) };
+        if reader.file().is_some() {
+            return Ok(());
+        }
+        let permit = descriptors.take().ok_or_else(|| io::Error::other("too many open files"))?;
+        let file = position_table::open_inode(path, self.generation.inode)?;
+        reader.reopen(file);
+        self.permit = Some(permit);
+        Ok(())
     }
 
     /// For the side file: how the file begins, once that is known.
@@ -440,10 +476,10 @@ impl Reader {
         }
     }
 
-    fn file(&self) -> &File {
+    fn file(&self) -> Option<&File> {
         match self {
             Self::Plain(reader) => reader.file(),
-            Self::Compressed(reader) => reader.file(),
+            Self::Compressed(reader) => Some(reader.file()),
         }
     }
 }

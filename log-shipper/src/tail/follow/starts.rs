@@ -17,13 +17,7 @@ use std::sync::Arc;
 impl Follower {
     /// Opens a file at the place where its reading is to begin: `known` if that is clear already.
     pub(super) fn open(&self, job: usize, path: &Path, known: Option<u64>) -> io::Result<Opened> {
-        let Some(permit) = self.wiring.descriptors.take() else {
-            let limit = self.wiring.descriptors.limit();
-            return Err(io::Error::other(format!(
-                "{limit} log files are open, which is what the limit of open files (ulimit -n) \
-                 allows; it is tried again when others are closed"
-            )));
-        };
+        let permit = self.wiring.descriptors.take().ok_or(io::ErrorKind::QuotaExceeded)?;
         let file = File::open(path)?;
         // The path may name another file than a moment ago.
         let metadata = file.metadata()?;
