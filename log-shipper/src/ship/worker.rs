@@ -141,6 +141,11 @@ impl Worker {
                     self.enqueue(id);
                 }
             }
+            Message::Relabelled(id, labels) => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    source.relabel(labels);
+                }
+            }
             Message::Ended(id) => {
                 if let Some(source) = self.sources.get_mut(&id) {
                     source.end();

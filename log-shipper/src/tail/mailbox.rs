@@ -106,9 +106,11 @@ pub enum Message {
     Missed(SourceId, Opened),
     /// The path is gone: finish what is open.
     Ended(SourceId),
-    /// The target is gone, or has other labels now: read up to this offset, and leave the file as
-    /// it is; somebody may go on writing to it.
+    /// The target is gone: read up to this offset, and leave the file as it is; somebody may go on
+    /// writing to it.
     Left(SourceId, u64),
+    /// Lines have these labels from now on.
+    Relabelled(SourceId, Arc<LabelSet>),
     /// Everything of the path is finished, and it will not come back under this number.
     Forgotten(SourceId),
 }

@@ -15,6 +15,7 @@ mod flags;
 mod gelf;
 mod http_sources;
 mod journal;
+mod kubernetes;
 mod observed;
 mod outage;
 mod repeats;

@@ -149,6 +149,11 @@ impl Source {
         }
     }
 
+    /// Lines that are read from now on have these labels.
+    pub fn relabel(&mut self, labels: Arc<LabelSet>) {
+        self.labels = labels;
+    }
+
     /// The target is gone: what is open is read up to `until` and left as it is.
     pub fn leave(&mut self, until: u64, shipper: &mut LineShipper) {
         for open in &mut self.open {

@@ -59,16 +59,54 @@ impl Follower {
             .collect();
         for id in gone {
             let Some(followed) = self.sources.get_mut(&id) else { continue };
-            let successors = self.targets[followed.target.0].iter().flatten();
-            let is_taken_over = followed.current.is_some()
-                && successors.into_iter().any(|target| target.covers(&followed.path));
-            let size = fs::metadata(&followed.path).map_or(u64::MAX, |metadata| metadata.len());
-            let until = if is_taken_over { 0 } else { size };
+            let job = followed.target.0;
+            let covers = |target: &Option<Target>| {
+                target.as_ref().is_some_and(|target| target.covers(&followed.path))
+            };
+            let successor = self.targets[job].iter().position(covers).map(|index| (job, index));
+            let successor = successor.filter(|_| followed.current.is_some());
+            let is_shared = |successor: &TargetKey| {
+                let paths = self.by_path.get(successor);
+                paths.is_some_and(|paths| paths.contains_key(&followed.path))
+            };
+            let until = match successor {
+                Some(successor) if !is_shared(&successor) => {
+                    self.hand_over(id, successor);
+                    continue;
+                }
+                // The other target reads the same lines.
+                Some(_) => 0,
+                None => fs::metadata(&followed.path).map_or(u64::MAX, |metadata| metadata.len()),
+            };
             followed.is_left = true;
             if followed.current.take().is_some() {
                 self.wiring.mailboxes[followed.worker].send(Message::Left(id, until));
             }
         }
+    }
+
+    /// A target with other labels follows a source from now on: its files stay open, so that no line
+    /// is missed or read twice.
+    fn hand_over(&mut self, id: SourceId, successor: TargetKey) {
+        let Some(followed) = self.sources.get_mut(&id) else { return };
+        let former = std::mem::replace(&mut followed.target, successor);
+        if let Some(paths) = self.by_path.get_mut(&former) {
+            paths.remove(&followed.path);
+            if paths.is_empty() {
+                self.by_path.remove(&former);
+            }
+        }
+        self.by_path.entry(successor).or_default().insert(followed.path.clone(), id);
+        let known = self.known.remove(&former);
+        let known_now = self.known.entry(successor).or_default();
+        known_now.absorb(known.unwrap_or_default());
+        for generation in &followed.generations {
+            known_now.add(generation);
+        }
+        let (worker, path) = (followed.worker, followed.path.clone());
+        let labels = self.labels_of(successor, &path);
+        tracing::debug!(path = %path.display(), %labels, "lines get other labels");
+        self.wiring.mailboxes[worker].send(Message::Relabelled(id, labels));
     }
 
     /// Sources whose path is gone are finished; when their worker is done they are forgotten.

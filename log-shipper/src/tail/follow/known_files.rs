@@ -54,6 +54,12 @@ impl KnownFiles {
         self.done.remove(&generation.inode);
     }
 
+    /// Takes what another target knew.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.active.extend(other.active);
+        self.done.extend(other.done);
+    }
+
     /// What is known of the file that `path` names.
     pub(super) fn find(&mut self, inode: Inode, path: &Path) -> Known {
         if let Some(generation) = self.active.get(&inode) {
