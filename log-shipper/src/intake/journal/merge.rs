@@ -110,7 +110,19 @@ pub(super) struct Merged {
 
 impl Merged {
     pub(super) fn new(folders: Folders, start: Start) -> Self {
-        Self { folders, start, files: Vec::new(), closed: HashMap::new(), refused: HashMap::new() }
+        Self {
+            folders,
+            start,
+            files: Vec::new(),
+            closed: HashMap::new(),
+            refused: HashMap::new(),
+            awaits_header: false,
+        }
+    }
+
+    /// Whether another [`scan`](Self::scan) is worth while soon, without an event.
+    pub(super) fn awaits_header(&self) -> bool {
+        self.awaits_header
     }
 
     /// Looks for new files, and tells which folders there are.
