@@ -63,7 +63,7 @@ impl Receiver {
             if let Some(until) = self.paused_until {
                 std::thread::sleep(until.min(due).saturating_duration_since(now));
             } else {
-                // a timer is made inside the runtime, or panics
+                // A timer is made inside the runtime, not on the way to it.
                 let queue = &mut self.queue;
                 let next =
                     self.runtime.block_on(async { timeout_at(due.into(), queue.recv()).await });

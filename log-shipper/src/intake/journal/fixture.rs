@@ -37,7 +37,10 @@ pub(super) fn bytes(form: &str) -> Vec<u8> {
 pub(super) fn write(form: &str, path: &Path, entries: u64) {
     let mut bytes = bytes(form);
     bytes[152..160].copy_from_slice(&entries.to_le_bytes());
-    std::fs::write(path, bytes).unwrap();
+    // It appears as a whole.
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, bytes).unwrap();
+    std::fs::rename(temporary, path).unwrap();
 }
 
 /// As when journald has appended entries. The file's time changes for sure.

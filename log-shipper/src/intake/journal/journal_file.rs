@@ -132,8 +132,9 @@ impl JournalFile {
         self.header.state == State::Archived && self.next >= self.header.entries
     }
 
-    /// Looks for what was appended.
-    pub(super) fn refresh(&mut self) -> Result<(), ReadError> {
+    /// Looks for what was appended; whether the file is longer than before.
+    pub(super) fn refresh(&mut self) -> Result<bool, ReadError> {
+        let len = self.data.len();
         self.data.forget();
         let header = read_header(&mut self.data)?;
         let known = &self.header;
@@ -144,7 +145,7 @@ impl JournalFile {
             return Err(damaged(152, "it has fewer entries than before"));
         }
         self.header = header;
-        Ok(())
+        Ok(self.data.len() > len)
     }
 
     /// The next entry's key; `None` when there is none yet. An error does not move on.
@@ -172,8 +173,9 @@ impl JournalFile {
         lost
     }
 
-    /// The next entry; moves on unless it cannot be read at all.
-    pub(super) fn take(&mut self) -> Result<Entry, ReadError> {
+    /// The next entry; an error does not move on. With `gives_up`, fields are left out that may be
+    /// readable later.
+    pub(super) fn take(&mut self, gives_up: bool) -> Result<Entry, ReadError> {
         let (offset, key) = self.key_at(self.next)?;
         let (_, size) = self.object(offset, object::ENTRY, ENTRY_ITEMS)?;
         let item = self.header.entry_item();
@@ -189,7 +191,9 @@ impl JournalFile {
                     left = left.saturating_sub(field.bytes.len());
                     entry.fields.push(field);
                 }
-                Err(error @ ReadError::Io(_)) => return Err(error),
+                Err(error @ (ReadError::Io(_) | ReadError::Short(_))) if !gives_up => {
+                    return Err(error);
+                }
                 Err(error) => entry.damage.push(error),
             }
         }
@@ -294,9 +298,12 @@ impl JournalFile {
             return Err(damaged(offset, "an object of another kind was expected"));
         }
         let size = u64_at(&head, 8);
-        let end = offset.checked_add(size).filter(|end| *end <= self.data.len());
-        if size < least || end.is_none() {
+        let end = offset.checked_add(size);
+        let Some(end) = end.filter(|_| size >= least) else {
             return Err(damaged(offset, "the size of an object is impossible"));
+        };
+        if end > self.data.len() {
+            return Err(ReadError::Short(offset));
         }
         Ok((head[1], size))
     }

@@ -57,6 +57,9 @@ pub(super) enum ReadError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// Something reaches beyond the end of the file: it is cut off, or still being copied.
+    #[error("ends too early for what is at byte {0}")]
+    Short(u64),
     /// The way to all further entries is damaged.
     #[error("is damaged at byte {offset}, further entries cannot be found: {what}")]
     Unreachable {

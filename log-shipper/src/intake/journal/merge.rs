@@ -43,6 +43,8 @@ struct Tracked {
     journal: JournalFile,
     head: Option<EntryKey>,
     failures: u32,
+    /// It has stayed too short for its content for all attempts.
+    is_cut_off: bool,
     /// Nothing is to be had before the next look at it.
     rests: bool,
     is_listed: bool,
@@ -51,7 +53,12 @@ struct Tracked {
 impl Tracked {
     fn trouble(&mut self, error: ReadError) -> Step {
         let mut lost = 0;
-        if matches!(error, ReadError::Damaged { .. }) {
+        let is_final = match error {
+            ReadError::Damaged { .. } => true,
+            ReadError::Short(_) => self.is_cut_off,
+            _ => false,
+        };
+        if is_final {
             self.journal.skip();
             lost = 1;
         } else {
@@ -59,6 +66,7 @@ impl Tracked {
             self.rests = true;
             if self.failures >= ATTEMPTS {
                 self.failures = 0;
+                self.is_cut_off = matches!(error, ReadError::Short(_));
                 lost = if matches!(error, ReadError::Unreachable { .. }) {
                     self.journal.give_up()
                 } else {
@@ -96,11 +104,25 @@ pub(super) struct Merged {
     closed: HashMap<(u64, u64), Closed>,
     /// Files that are no journals; looked at again when they change.
     refused: HashMap<(u64, u64), (u64, i64, i64)>,
+    /// The last listing found a file whose header is not written yet.
+    awaits_header: bool,
 }
 
 impl Merged {
     pub(super) fn new(folders: Folders, start: Start) -> Self {
-        Self { folders, start, files: Vec::new(), closed: HashMap::new(), refused: HashMap::new() }
+        Self {
+            folders,
+            start,
+            files: Vec::new(),
+            closed: HashMap::new(),
+            refused: HashMap::new(),
+            awaits_header: false,
+        }
+    }
+
+    /// Whether another [`scan`](Self::scan) is worth while soon, without an event.
+    pub(super) fn awaits_header(&self) -> bool {
+        self.awaits_header
     }
 
     /// Looks for new files, and tells which folders there are.
@@ -109,6 +131,7 @@ impl Merged {
     /// The folders cannot be listed.
     pub(super) fn scan(&mut self, troubles: &mut Vec<Trouble>) -> io::Result<Vec<PathBuf>> {
         let folders = self.folders.list()?;
+        self.awaits_header = false;
         let mut listed = HashSet::new();
         let mut is_complete = true;
         for folder in &folders {
@@ -168,13 +191,18 @@ impl Merged {
                     journal,
                     head: None,
                     failures: 0,
+                    is_cut_off: false,
                     rests: false,
                     is_listed: true,
                 });
                 None
             }
-            // journald is about to write it; or it was renamed since it was listed.
-            Err(ReadError::Incomplete) => None,
+            // journald is about to write it.
+            Err(ReadError::Incomplete) => {
+                self.awaits_header = true;
+                None
+            }
+            // It was renamed since it was listed.
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 if !matches!(error, ReadError::Io(_)) {
@@ -188,8 +216,12 @@ impl Merged {
     /// Looks at the open files for what was appended.
     pub(super) fn refresh(&mut self, troubles: &mut Vec<Trouble>) {
         self.files.retain_mut(|file| match file.journal.refresh() {
-            Ok(()) => {
+            Ok(has_grown) => {
                 file.rests = false;
+                if has_grown {
+                    file.failures = 0;
+                    file.is_cut_off = false;
+                }
                 true
             }
             Err(error) => {
@@ -221,7 +253,7 @@ impl Merged {
             return Step::Idle;
         };
         file.head = None;
-        match file.journal.take() {
+        match file.journal.take(file.is_cut_off) {
             Ok(entry) => {
                 file.failures = 0;
                 Step::Entry(file.listed.path.clone(), entry)

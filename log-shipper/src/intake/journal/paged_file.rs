@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::layout::{ReadError, damaged};
+use super::layout::ReadError;
 
 const PAGE: usize = 8 * 1024;
 
@@ -64,7 +64,7 @@ impl PagedFile {
     pub(super) fn fill(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), ReadError> {
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.len);
         if end.is_none() {
-            return Err(damaged(offset, "something reaches beyond the end of the file"));
+            return Err(ReadError::Short(offset));
         }
         if bytes.len() > PAGE {
             return Ok(self.file.read_exact_at(bytes, offset)?);
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(paged.read(0, 3).unwrap(), b"old");
         file.rewind().unwrap();
         file.write_all(b"newer").unwrap();
-        assert!(matches!(paged.read(0, 5), Err(ReadError::Damaged { .. })));
+        assert!(matches!(paged.read(0, 5), Err(ReadError::Short(0))));
         paged.refresh().unwrap();
         assert_eq!(paged.read(0, 5).unwrap(), b"newer");
         file.set_len(2).unwrap();

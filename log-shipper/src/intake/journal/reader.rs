@@ -136,6 +136,9 @@ impl Reader {
                 }
             }
         }
+        if self.merged.awaits_header() {
+            attention.scan_due = Instant::now() + POLLED;
+        }
         for trouble in troubles {
             self.report(&trouble);
         }
@@ -143,6 +146,7 @@ impl Reader {
 
     fn wait(&self, attention: &Attention) {
         let period = if attention.is_complete { WATCHED } else { POLLED };
+        let period = period.min(attention.scan_due.saturating_duration_since(Instant::now()));
         let waited = match &attention.watch {
             Some(watch) => watch.wait(self.wake.as_fd(), period),
             None => wait_readable(&[self.wake.as_fd()], period),

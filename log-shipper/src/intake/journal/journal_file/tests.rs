@@ -24,7 +24,7 @@ fn drain(journal: &mut JournalFile) -> (Vec<Entry>, Vec<ReadError>) {
     loop {
         let taken = match journal.peek() {
             Ok(None) => return (entries, errors),
-            Ok(Some(key)) => journal.take().inspect(|entry| assert_eq!(entry.key, key)),
+            Ok(Some(key)) => journal.take(true).inspect(|entry| assert_eq!(entry.key, key)),
             Err(error) => Err(error),
         };
         match taken {

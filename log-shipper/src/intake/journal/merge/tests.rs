@@ -123,12 +123,14 @@ fn what_is_no_journal_is_told_once_and_holds_up_nothing() {
     fs::write(world.path("empty.journal"), "").unwrap();
     fixture::write("plain", &world.path("b.journal"), ENTRIES);
     let (keys, troubles) = world.round();
+    assert!(world.merged.awaits_header());
     assert_eq!(keys.len(), 2);
     assert_eq!(troubles, ["is damaged at byte 0: no journal's signature"]);
     assert_eq!(world.round(), (Vec::new(), Vec::new()));
     fixture::write("lz4", &world.path("a.journal"), ENTRIES);
     fixture::write("xz", &world.path("empty.journal"), ENTRIES);
     assert_eq!(world.numbers().len(), 4);
+    assert!(!world.merged.awaits_header());
 }
 
 #[test]
@@ -160,4 +162,36 @@ fn a_folder_that_comes_to_be_later_is_read() {
     let gone = Merged::new(Folders::Below(Path::new("/nowhere/at/all").into()), Start::At(0))
         .scan(&mut Vec::new());
     assert!(gone.is_err());
+}
+
+#[test]
+fn a_file_that_is_still_being_copied_is_read_as_it_comes() {
+    let mut world = World::new(Start::At(0));
+    let path = world.path("a.journal");
+    let bytes = fixture::bytes("plain");
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut keys = Vec::new();
+    for end in (used - 20_000..=used + 1000).step_by(1000) {
+        fs::write(&path, &bytes[..end]).unwrap();
+        keys.extend(world.round().0.iter().map(|key| key.number));
+    }
+    assert_eq!(keys, range(1, ENTRIES));
+}
+
+#[test]
+fn a_file_that_is_cut_off_loses_only_what_is_missing() {
+    let mut world = World::new(Start::At(0));
+    let bytes = fixture::bytes("plain");
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::write(world.path("a.journal"), &bytes[..used - 20_000]).unwrap();
+    let (mut keys, mut troubles) = (Vec::new(), 0);
+    for _ in 0..2 * ATTEMPTS {
+        let (found, told) = world.round();
+        keys.extend(found.iter().map(|key| key.number));
+        troubles += told.len() as u64;
+    }
+    let read = keys.len() as u64;
+    assert!(read > 0 && read < ENTRIES);
+    assert_eq!(keys, range(1, read));
+    assert_eq!(troubles, u64::from(ATTEMPTS) - 1 + ENTRIES - read);
 }
