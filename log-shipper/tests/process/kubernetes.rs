@@ -15,7 +15,7 @@ use stack_tests::loki::{Entry, Fault};
 use crate::fixture::{Fixture, PATIENCE, wait};
 
 /// The rules of Promtail's Helm chart; `LOGS` stands for the folder with the logs of pods.
-const CHART: &str = r#"
+const CHART: &str = r"
 server: {log_level: info, log_format: logfmt, http_listen_port: 0, http_listen_address: 127.0.0.1}
 clients:
   - url: PUSH_URL
@@ -46,7 +46,7 @@ scrape_configs:
         regex: 'true/(.*)'
         replacement: 'LOGS/*$1/*.log'
         target_label: __path__
-"#;
+";
 
 /// A node with its API server, its logs and its shipper.
 struct World {
