@@ -156,7 +156,6 @@ impl Follower {
                 self.next_search = now + self.rhythm.search;
                 self.search();
                 self.search_took = now.elapsed();
-                self.search_took = now.elapsed();
             }
             if now >= self.next_poll {
                 self.poll(now);

@@ -97,7 +97,7 @@ fn entries_arrive_with_their_labels_and_the_place_is_saved_as_systemd_writes_it(
     assert_eq!(second.line, b"seq=1 a line of a service");
     let last = ";i=28;b=0123456789abcdef0123456789abcdef;m=4ce398;t=60a24181ed858;x=";
     wait("the cursor", || saved(&fixture).contains(last), || saved(&fixture));
-    assert!(saved(&fixture).contains("cursor-node: s="), "{}", saved(&fixture));
+    assert!(saved(&fixture).contains("\"cursor-node\": \"s="), "{}", saved(&fixture));
 }
 
 #[test]
