@@ -72,9 +72,9 @@ fn the_configuration_is_logged_last_line_first_and_without_its_secrets() {
          clients: [{url: \"http://127.0.0.1:1/push\", bearer_token: hunter2}]\n",
     )
     .unwrap();
-    let config = path.to_str().unwrap();
-    let log = run(&["-stdin", "-dry-run", "-log-config-reverse-order", "-config.file", config]);
-    let log = log.stderr;
+    let file = path.to_str().unwrap();
+    let log =
+        run(&["-stdin", "-dry-run", "-log-config-reverse-order", "-config.file", file]).stderr;
     let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in: {log}"));
     assert!(place("wal:") < place("clients:") && place("clients:") < place("server:"), "{log}");
     assert!(log.contains("<secret>") && !log.contains("hunter2"), "{log}");
