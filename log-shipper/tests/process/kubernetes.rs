@@ -246,16 +246,14 @@ fn a_pod_whose_labels_change_goes_on_under_the_new_ones() {
     let mut changing = pod("ml", "vllm-0", "test-node");
     world.api.set("pods", changing.clone());
     world.write(&changing, "main", 1_000);
-    let cluster = format!("api_server: '{}'", world.api.url());
-    let config = world.config(&cluster).replace("log_level: info", "log_level: debug");
-    world.fixture.start(&config);
+    world.start();
     world.wait_for_all();
     changing["metadata"]["labels"] = json!({"app": "renamed"});
     world.api.set("pods", changing.clone());
     world.write(&changing, "main", 1_000);
     world.wait_for_all();
     // Lines of the moment of the change may have either label; later ones have the new one.
-    world.fixture.wait_for_log("lines get other labels");
+    world.fixture.wait_for_log("get other labels");
     world.write(&changing, "main", 1_000);
     world.wait_for_all();
     let renamed = world.fixture.receiver.count(r#"{app="renamed"}"#);

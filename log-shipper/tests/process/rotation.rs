@@ -194,16 +194,18 @@ fn a_target_with_other_labels_takes_its_files_over_where_they_are() {
     writer.write(2_000);
     fixture.wait_for_all(2_000);
     fs::write(&targets, text("b", &fixture)).unwrap();
-    fixture.wait_for_log("lines get other labels");
+    // Nothing is missed or sent again, though lines may be on their way.
     writer.write(2_000);
-    fixture.wait_for_all(4_000);
+    fixture.wait_for_log("get other labels");
+    writer.write(2_000);
+    fixture.wait_for_all(6_000);
+    assert_eq!(fixture.duplicates(), 0);
     let of_b = fixture.receiver.with(|state| {
         let streams = state.streams().iter();
         let of_b = streams.filter(|stream| stream.labels.get("env") == Some("b"));
         of_b.map(|stream| stream.lines).sum::<u64>()
     });
-    assert_eq!(of_b, 2_000, "those that were written afterwards");
-    assert_eq!(fixture.duplicates(), 0);
+    assert!((2_000..=4_000).contains(&of_b), "{of_b}");
 }
 
 #[test]

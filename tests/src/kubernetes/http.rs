@@ -43,7 +43,9 @@ pub(super) fn converse(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
                 chunk(out, &json!({"type": "ERROR", "object": status}))?;
                 end_chunks(out)?;
             }
-            Answer::Watch(version) => watch(shared, &head, version, out)?,
+            Answer::Watch { version, bookmarks, ended } => {
+                watch(shared, &head, version, (bookmarks, ended), out)?;
+            }
         }
         if head.is_last {
             return Ok(());
@@ -52,13 +54,20 @@ pub(super) fn converse(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn watch(shared: &Shared, head: &Head, mut version: u64, out: &TcpStream) -> io::Result<()> {
+/// `seen` counts the bookmarks and ends that came before the watch.
+fn watch(
+    shared: &Shared,
+    head: &Head,
+    mut version: u64,
+    seen: (u64, u64),
+    out: &TcpStream,
+) -> io::Result<()> {
     let wanted = Wanted::new(&head.path, &head.query).ok_or(io::ErrorKind::InvalidInput)?;
     let seconds = head.query.get("timeoutSeconds").and_then(|text| text.parse().ok());
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(60));
     begin_chunks(out)?;
     let mut state = shared.state();
-    let (mut bookmarks, ended) = (state.bookmarks, state.ended_watches);
+    let (mut bookmarks, ended) = seen;
     loop {
         if state.is_down {
             return Err(io::ErrorKind::ConnectionAborted.into());

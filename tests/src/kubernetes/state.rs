@@ -75,7 +75,13 @@ pub(super) struct State {
 pub(super) enum Answer {
     Json(u16, Value),
     /// The answer goes on from this version.
-    Watch(u64),
+    Watch {
+        version: u64,
+        /// Sent so far.
+        bookmarks: u64,
+        /// Ended so far.
+        ended: u64,
+    },
     /// A watch that only says that its version is forgotten.
     ForgottenWatch,
 }
@@ -165,7 +171,7 @@ impl State {
         let answer = self.decide(path, &query, token);
         let status = match &answer {
             Answer::Json(status, _) => *status,
-            Answer::Watch(_) | Answer::ForgottenWatch => 200,
+            Answer::Watch { .. } | Answer::ForgottenWatch => 200,
         };
         if self.requests.len() < REQUESTS_KEPT {
             self.requests.push(Request { path: path.to_owned(), query, status });
@@ -184,7 +190,9 @@ impl State {
         let version = query.get("resourceVersion").map_or("", String::as_str);
         if query.contains_key("watch") {
             return match version.parse() {
-                Ok(version) if version >= self.oldest => Answer::Watch(version),
+                Ok(version) if version >= self.oldest => {
+                    Answer::Watch { version, bookmarks: self.bookmarks, ended: self.ended_watches }
+                }
                 Ok(_) if self.told == Forgotten::ByEvent => Answer::ForgottenWatch,
                 Ok(_) => failure(410, "too old resource version"),
                 Err(_) => failure(400, "a watch needs a version"),

@@ -117,7 +117,13 @@ impl<R: Resource> Reflector<R> {
 
     async fn list(&mut self) -> Result<String, ApiError> {
         let (objects, version) = self.api.list::<R>(&self.scope, self.freshness).await?;
-        tracing::debug!(path = self.scope.path, objects = objects.len(), version, "listed");
+        // None at all is how a wrong name of the node shows.
+        tracing::info!(
+            path = self.scope.path,
+            selector = self.scope.field,
+            objects = objects.len(),
+            "listed Kubernetes objects"
+        );
         if self.store.replace(objects) {
             self.wake.ring();
         }

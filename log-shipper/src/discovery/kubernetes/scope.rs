@@ -18,7 +18,7 @@ pub(super) struct Scope {
     /// Empty for any.
     label: String,
     /// Empty for any.
-    field: String,
+    pub(super) field: String,
 }
 
 impl Scope {

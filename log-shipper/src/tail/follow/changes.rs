@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::sync::Arc;
 
 use super::{Follower, TargetKey};
 use crate::discovery::target::Target;
@@ -106,8 +105,8 @@ impl Follower {
         }
         let (worker, path) = (followed.worker, followed.path.clone());
         let labels = self.labels_of(successor, &path);
-        self.wiring.mailboxes[worker].send(Message::Relabelled(id, Arc::clone(&labels)));
-        tracing::info!(path = %path.display(), %labels, "lines get other labels");
+        self.wiring.mailboxes[worker].send(Message::Relabelled(id, labels));
+        tracing::info!(path = %path.display(), "lines of a file get other labels");
     }
 
     /// Sources whose path is gone are finished; when their worker is done they are forgotten.
