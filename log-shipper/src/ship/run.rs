@@ -174,8 +174,8 @@ pub async fn run(
         let shipper = shipper(&jobs, sinks);
         let labels = Arc::new(stdin_labels(&jobs));
         let limit = crate::tail::line_reader::DEFAULT_LINE_LIMIT;
-        supervisor.run_thread("stdin", move |_| {
-            stdin::ship_all(io::stdin().lock(), &labels, limit, shipper)
+        supervisor.run_thread("stdin", move |stop| {
+            stdin::ship_all(io::stdin(), &labels, limit, shipper, &stop)
         });
     } else {
         let wake = Wake::new().map_err(|cause| {

@@ -1,12 +1,25 @@
 //! `-stdin`: lines of standard input through the first pipeline, then the end.
+//!
+//! A thread of its own reads, because nothing can interrupt it: batches are sent in time while
+//! standard input is quiet, and a stop delivers what was read.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use prometheus_model::label_set::LabelSet;
+use tokio_util::sync::CancellationToken;
 
 use super::line_shipper::LineShipper;
 use crate::pipeline::entry::Origin;
+
+/// Lines between the two threads: at the longest line some 256 MiB, usually some kilobytes.
+const WAITING: usize = 64;
+
+/// How often stages and the stop are looked at while no line comes.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Reads to the end and ships each line; a carriage return before the newline goes, empty lines
 /// are skipped, a last line needs no newline. Lines over `limit` bytes are cut.
@@ -14,37 +27,78 @@ use crate::pipeline::entry::Origin;
 /// # Errors
 /// What reading returned; what was read before has been shipped.
 pub fn ship_all(
-    input: impl Read,
+    input: impl Read + Send + 'static,
     labels: &Arc<LabelSet>,
     limit: usize,
     mut shipper: LineShipper,
+    stop: &CancellationToken,
 ) -> io::Result<()> {
-    let mut input = BufReader::with_capacity(64 * 1024, input);
-    let mut line = Vec::new();
-    let result = loop {
-        line.clear();
-        match read_line(&mut input, &mut line, limit) {
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-        while matches!(line.last(), Some(b'\r' | b'\n')) {
-            line.pop();
-        }
-        if line.is_empty() {
-            continue;
-        }
-        shipper.set_clock();
-        let flow = shipper.ship(0, labels, &line, Origin::default());
-        if let std::ops::ControlFlow::Break(until) = flow {
-            // Nobody else waits for this thread.
-            std::thread::park_timeout(until.saturating_duration_since(std::time::Instant::now()));
-        }
-        shipper.flush_sinks(false);
-    };
+    let (sender, lines) = sync_channel(WAITING);
+    // It is not waited for: it may hang in a read until the process ends.
+    std::thread::Builder::new()
+        .name("stdin reader".to_owned())
+        .spawn(move || read_all(input, limit, &sender))?;
+    let result = ship_lines(&lines, labels, &mut shipper, stop);
     shipper.flush_pipelines(true);
     shipper.flush_sinks(true);
     result
+}
+
+fn ship_lines(
+    lines: &Receiver<io::Result<Vec<u8>>>,
+    labels: &Arc<LabelSet>,
+    shipper: &mut LineShipper,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let mut next_look = Instant::now() + LOOK;
+    loop {
+        let now = Instant::now();
+        if now >= next_look {
+            next_look = now + LOOK;
+            shipper.flush_pipelines(false);
+        }
+        shipper.flush_sinks(false);
+        let until = shipper.deadline().map_or(next_look, |due| due.min(next_look));
+        // After a stop only what has been read is taken.
+        let wait = if stop.is_cancelled() { Duration::ZERO } else { until.duration_since(now) };
+        match lines.recv_timeout(wait) {
+            Ok(line) => {
+                shipper.set_clock();
+                if let ControlFlow::Break(until) =
+                    shipper.ship(0, labels, &line?, Origin::default())
+                {
+                    // Nobody else waits for this thread.
+                    std::thread::park_timeout(until.saturating_duration_since(Instant::now()));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) if !stop.is_cancelled() => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+fn read_all(input: impl Read, limit: usize, lines: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut input = BufReader::with_capacity(64 * 1024, input);
+    loop {
+        let mut line = Vec::new();
+        let read = match read_line(&mut input, &mut line, limit) {
+            Ok(true) => {
+                while matches!(line.last(), Some(b'\r' | b'\n')) {
+                    line.pop();
+                }
+                if line.is_empty() {
+                    continue;
+                }
+                Ok(line)
+            }
+            Ok(false) => return,
+            Err(error) => Err(error),
+        };
+        let is_last = read.is_err();
+        if lines.send(read).is_err() || is_last {
+            return;
+        }
+    }
 }
 
 /// One line with its newline, at most `limit` bytes of it; false at the end.

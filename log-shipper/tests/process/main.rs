@@ -20,4 +20,5 @@ mod observed;
 mod outage;
 mod repeats;
 mod rotation;
+mod stdin;
 mod syslog;
