@@ -282,7 +282,7 @@ impl Daemon {
                         readiness.drain();
                         return flatten(running.await);
                     }
-                    () = hangups.requested(), if self.process_may_reload() => None,
+                    () = hangups.requested(), if self.process_may_reload(&config) => None,
                     Some(answer) = reloads.recv() => Some(answer),
                 };
                 match self.reload(&config) {
@@ -315,8 +315,9 @@ impl Daemon {
         }
     }
 
-    fn process_may_reload(&self) -> bool {
-        self.flags.config_file() != ""
+    /// As in Promtail, a process without a server does not reload.
+    fn process_may_reload(&self, config: &Config) -> bool {
+        self.flags.config_file() != "" && !config.server.disable
     }
 
     /// Builds the new state before the old one is touched.
