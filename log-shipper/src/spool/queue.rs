@@ -234,9 +234,12 @@ impl Outlet {
                     );
                     self.shared.reached.skip(to);
                 }
-                Ok(Next::Nothing) if closed => return None,
                 Ok(Next::Nothing) => {
                     self.shared.reached.skip(self.reader.place());
+                    if closed {
+                        self.clean();
+                        return None;
+                    }
                     let _ = tokio::time::timeout(CLEAN, self.shared.news.notified()).await;
                 }
                 Err(error) => {
@@ -295,12 +298,13 @@ mod tests {
         drop(sender);
         thread.join().unwrap();
         drop((second, outlet));
-        let (sender, _thread, mut outlet) = opened(dir.path(), u64::MAX);
+        let (sender, thread, mut outlet) = opened(dir.path(), u64::MAX);
+        drop(sender);
+        thread.join().unwrap();
         let again = outlet.next().await.unwrap();
         assert_eq!(&*again.body, b"two");
         again.settle();
         outlet.next().await.unwrap().settle();
-        drop(sender);
         assert!(outlet.next().await.is_none());
         assert_eq!(segments::list(dir.path()).unwrap().len(), 1, "old segments are deleted");
     }
