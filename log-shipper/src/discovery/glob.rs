@@ -111,6 +111,16 @@ impl Glob {
         self.alternatives.iter().any(|elements| match_elements(elements, &names))
     }
 
+    /// Whether files below a directory may match.
+    pub fn leads_through(&self, directory: &Path) -> bool {
+        if self.source.starts_with(directory) {
+            return true;
+        }
+        let Some(directory) = directory.to_str() else { return false };
+        let names: Vec<&str> = directory.split('/').filter(|name| !name.is_empty()).collect();
+        self.alternatives.iter().any(|elements| may_go_on(elements, &names))
+    }
+
     /// Walks the file system. Errors of single directories are passed over, as in Promtail: what
     /// cannot be listed has no matches.
     pub fn find(&self) -> Found {
@@ -163,9 +173,9 @@ fn walk(directory: &Path, elements: &[Element], depth: usize, most: usize, found
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        let path = directory.join(name);
         match first {
             Element::Directories => {
+                let path = directory.join(name);
                 if is_directory(&entry, &path) {
                     if !leads_back(&entry, directory) {
                         walk(&path, elements, depth + 1, most, found);
@@ -175,7 +185,7 @@ fn walk(directory: &Path, elements: &[Element], depth: usize, most: usize, found
                 }
             }
             Element::Pattern(tokens) if match_name(tokens, name) => {
-                visit(&path, rest, depth, most, found, directory);
+                visit(&directory.join(name), rest, depth, most, found, directory);
             }
             Element::Pattern(_) | Element::Name(_) => {}
         }
@@ -237,6 +247,18 @@ fn match_elements(elements: &[Element], names: &[&str]) -> bool {
                 && match_elements(rest, &names[1..])
         }
     }
+}
+
+/// Whether names match the beginning of a pattern that has more.
+fn may_go_on(elements: &[Element], names: &[&str]) -> bool {
+    let Some((first, rest)) = elements.split_first() else { return false };
+    let Some((name, names)) = names.split_first() else { return true };
+    let is_match = match first {
+        Element::Directories => return true,
+        Element::Name(literal) => name == literal,
+        Element::Pattern(tokens) => match_name(tokens, name),
+    };
+    is_match && may_go_on(rest, names)
 }
 
 /// Matches one name. Remembers only the last `*`, so the cost is the product of both lengths.
@@ -392,6 +414,23 @@ fn split_choices(text: &str, begin: usize) -> Option<(Vec<&str>, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_leads_to_files_if_it_is_the_beginning_of_a_path_that_matches() {
+        let leads = |pattern: &str, directory: &str| {
+            Glob::new(pattern).unwrap().leads_through(Path::new(directory))
+        };
+        for directory in ["/pods", "/pods/ml_a_uid-1", "/pods/ml_a_uid-1/main"] {
+            assert!(leads("/pods/*uid-1/main/*.log", directory), "{directory}");
+        }
+        for directory in
+            ["/logs", "/pods/ml_a_uid-2", "/pods/x_uid-1/side", "/pods/x_uid-1/main/a.log"]
+        {
+            assert!(!leads("/pods/*uid-1/main/*.log", directory), "{directory}");
+        }
+        assert!(leads("/a/**/*.log", "/a/b/c/d"));
+        assert!(!leads("/a/**/*.log", "/b"));
+    }
 
     fn matches(pattern: &str, path: &str) -> bool {
         Glob::new(pattern).unwrap().matches(Path::new(path))

@@ -1,7 +1,7 @@
 //! The watcher: finds files, notices rotation, and hands every generation of a path to its worker
 //! before it can vanish. It reads no lines, so a slow Loki never keeps it from opening a file.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::hash::BuildHasher;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::known_files::{Known, KnownFiles};
+use self::search::Agenda;
 use super::descriptors::Descriptors;
 use super::file_identity::Inode;
 use super::file_records::FileRecord;
@@ -25,13 +26,11 @@ use crate::discovery::wake::Wake;
 mod changes;
 mod known_files;
 mod names;
+mod search;
 mod starts;
 
 /// Events are gathered this long before they are looked at: a busy writer makes one event a line.
 const GATHER: Duration = Duration::from_millis(5);
-
-/// A burst of new directories or targets is one search.
-const SEARCH_DELAY: Duration = Duration::from_millis(50);
 
 /// The label with the path.
 const FILENAME_LABEL: &str = "filename";
@@ -107,8 +106,7 @@ pub struct Follower {
     unwatched: HashSet<PathBuf>,
     /// It has been said that there are not enough.
     is_short_of_descriptors: bool,
-    next_search: Instant,
-    search_took: Duration,
+    agenda: Agenda,
     next_poll: Instant,
     poll_interval: Duration,
 }
@@ -137,30 +135,25 @@ impl Follower {
             unreadable: HashMap::new(),
             unwatched: HashSet::new(),
             is_short_of_descriptors: false,
-            next_search: now,
-            search_took: Duration::ZERO,
+            agenda: Agenda::new(now),
             next_poll: now,
             poll_interval: rhythm.poll_min,
         }
     }
 
-    /// Follows until `wake` is rung and `stopped` says so. A ring without a stop asks for a search:
-    /// the targets may have changed.
+    /// Follows until `wake` is rung and `stopped` says so. A ring without a stop says that the targets
+    /// may have changed.
     ///
     /// # Errors
     /// Only what poll(2) or the event queue return; errors of files are logged.
     pub fn run(mut self, wake: &Wake, stopped: &dyn Fn() -> bool) -> io::Result<()> {
         while !stopped() {
             let now = Instant::now();
-            if now >= self.next_search {
-                self.next_search = now + self.rhythm.search;
-                self.search();
-                self.search_took = now.elapsed();
-            }
+            self.search_due(now);
             if now >= self.next_poll {
                 self.poll(now);
             }
-            let next = self.next_search.min(self.next_poll);
+            let next = self.agenda.due().min(self.next_poll);
             let timeout = next.saturating_duration_since(Instant::now());
             match &self.watch {
                 Some(watch) => {
@@ -171,79 +164,11 @@ impl Follower {
                 None => wait_readable(&[wake.as_fd()], timeout)?,
             }
             if wake.take() {
-                self.search_again_soon();
+                self.agenda.targets_changed();
             }
             self.read_events()?;
         }
         Ok(())
-    }
-
-    /// Finds files by their patterns, and forgets what is gone.
-    fn search(&mut self) {
-        if let Some(targets) = (self.discover)() {
-            self.update_targets(targets);
-        }
-        let mut directories = BTreeSet::new();
-        let mut seen = HashSet::new();
-        for job in 0..self.targets.len() {
-            for index in 0..self.targets[job].len() {
-                let Some(target) = &self.targets[job][index] else { continue };
-                let mut found = target.pattern.find();
-                found.files.retain(|path| !target.is_excluded(path));
-                directories.append(&mut found.directories);
-                for path in found.files {
-                    self.look_at((job, index), &path);
-                    seen.extend(self.source_of((job, index), &path));
-                }
-            }
-        }
-        self.forget_vanished(&seen);
-        self.open_waiting();
-        for followed in self.sources.values() {
-            directories.extend(watched_directories(&followed.path));
-        }
-        self.watch_directories(&directories);
-    }
-
-    fn watch_directories(&mut self, directories: &BTreeSet<PathBuf>) {
-        let Some(watch) = &mut self.watch else { return };
-        watch.retain(|directory| directories.contains(directory));
-        let mut was_new = false;
-        for directory in directories {
-            if watch.is_watched(directory) {
-                continue;
-            }
-            match watch.watch(directory) {
-                Ok(()) => was_new = true,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    if self.unwatched.insert(directory.clone()) {
-                        tracing::warn!(
-                            directory = %directory.display(), %error,
-                            "directory cannot be watched, polling its files"
-                        );
-                    }
-                }
-            }
-        }
-        self.unwatched.retain(|directory| directories.contains(directory));
-        for followed in self.sources.values_mut() {
-            let directories = watched_directories(&followed.path);
-            followed.is_polled = !directories.iter().all(|directory| watch.is_watched(directory));
-            if followed.is_polled {
-                self.next_poll = self.next_poll.min(Instant::now() + self.rhythm.poll_min);
-            }
-        }
-        if was_new {
-            // What came between the search and the watch has no event.
-            self.search_again_soon();
-        }
-    }
-
-    fn search_again_soon(&mut self) {
-        // Directories that come and go must not keep the watcher searching.
-        let delay = SEARCH_DELAY.max(self.search_took * 10);
-        self.next_search = self.next_search.min(Instant::now() + delay);
     }
 
     fn source_of(&self, target: TargetKey, path: &Path) -> Option<SourceId> {
@@ -437,7 +362,7 @@ impl Follower {
             }
         }
         if drained.overflowed || drained.lost_directory {
-            self.search_again_soon();
+            self.agenda.all_soon();
         }
         Ok(())
     }
@@ -453,7 +378,7 @@ impl Follower {
                          files are closed and opened again, which costs time"
                     );
                 }
-                self.search_again_soon();
+                self.agenda.all_soon();
             }
             kind => {
                 if self.unreadable.insert(path.to_path_buf(), kind) != Some(kind) {
@@ -469,12 +394,6 @@ impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Follower").field("sources", &self.sources.len()).finish_non_exhaustive()
     }
-}
-
-/// Where events about a path come from: its directory, and that of the file it links to.
-fn watched_directories(path: &Path) -> Vec<PathBuf> {
-    let parents = [Some(path.to_path_buf()), path.canonicalize().ok()];
-    parents.into_iter().flatten().filter_map(|path| path.parent().map(Path::to_path_buf)).collect()
 }
 
 /// Size and modification time: what changes when a file is written to.

@@ -9,8 +9,9 @@ use crate::discovery::target::Target;
 use crate::tail::mailbox::{Message, SourceId};
 
 impl Follower {
-    /// Targets that stay keep their place, because sources name it.
-    pub(super) fn update_targets(&mut self, jobs: Vec<Vec<Target>>) {
+    /// Targets that stay keep their place, because sources name it. The places of the new ones.
+    pub(super) fn update_targets(&mut self, jobs: Vec<Vec<Target>>) -> Vec<TargetKey> {
+        let mut added = Vec::new();
         self.targets.resize_with(jobs.len(), Vec::new);
         // Pods come and go for months: a place is given away when nothing names it any more.
         let named: HashSet<TargetKey> = self
@@ -36,6 +37,7 @@ impl Follower {
                     |index: &usize| places[*index].is_none() && !named.contains(&(job, *index));
                 let place = (free..places.len()).find(is_free).unwrap_or(places.len());
                 free = place + 1;
+                added.push((job, place));
                 if place == places.len() {
                     places.push(Some(target));
                 } else {
@@ -44,6 +46,7 @@ impl Follower {
             }
         }
         self.leave_gone_targets();
+        added
     }
 
     /// Files of a target that is gone: another target of the job takes them over where they are, or

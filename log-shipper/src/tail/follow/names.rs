@@ -14,11 +14,8 @@ const MAX_ALIASES: usize = 16;
 impl Follower {
     /// A name came to be, or another file took it.
     pub(super) fn appeared(&mut self, path: &Path, renamed_from: Option<&Path>) {
-        let is_directory = path.is_dir();
-        if is_directory {
-            // Files may be in it already.
-            self.search_again_soon();
-            return;
+        if path.is_dir() {
+            return self.directory_appeared(path);
         }
         if let Some(from) = renamed_from {
             self.renamed(from, path);
