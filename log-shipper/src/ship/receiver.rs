@@ -63,7 +63,10 @@ impl Receiver {
             if let Some(until) = self.paused_until {
                 std::thread::sleep(until.min(due).saturating_duration_since(now));
             } else {
-                let next = self.runtime.block_on(timeout_at(due.into(), self.queue.recv()));
+                // Inside the block: a timer is made where a runtime is entered only.
+                let next = self
+                    .runtime
+                    .block_on(async { timeout_at(due.into(), self.queue.recv()).await });
                 match next {
                     Ok(Some(delivery)) => self.turn(delivery),
                     Ok(None) => break,
