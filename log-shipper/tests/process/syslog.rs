@@ -95,14 +95,8 @@ fn tcp_messages_arrive_with_both_framings_and_survive_bad_ones() {
     lines.write_all(b"garbage\n").unwrap();
     wait_for(&fixture, 2);
     let expected = [
-        (
-            labels("critical", "auth", &[]),
-            "nontransparent msg\ngarbage".to_owned(),
-        ),
-        (
-            labels("notice", "local4", &[("host", "host"), ("iut", "3")]),
-            "counted".to_owned(),
-        ),
+        (labels("critical", "auth", &[]), "nontransparent msg\ngarbage".to_owned()),
+        (labels("notice", "local4", &[("host", "host"), ("iut", "3")]), "counted".to_owned()),
     ];
     assert_eq!(arrived(&fixture), expected);
     let times: Vec<_> =
