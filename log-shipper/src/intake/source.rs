@@ -15,7 +15,7 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Source {
     /// `syslog`
-    Syslog(Syslog),
+    Syslog(Box<Syslog>),
     /// `gelf`
     Gelf(Gelf),
 }
@@ -28,7 +28,7 @@ impl Source {
     pub fn new(config: &ScrapeConfig) -> Result<Option<Self>, SourceError> {
         let Some(source) = config.line_source() else { return Ok(None) };
         match source {
-            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
+            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Box::new(Syslog::new(config)?)))),
             LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
             LineSource::Journal(_)
             | LineSource::GcpLog(_)

@@ -30,7 +30,7 @@ use super::listen::{self, ListenError};
 use crate::config::scrape_configs::Syslog as SyslogConfig;
 
 /// What zero means, as in Promtail.
-const DEFAULT_IDLE: Duration = Duration::from_secs(120);
+const DEFAULT_IDLE: Duration = Duration::from_mins(2);
 
 /// What zero means, as in Promtail.
 const DEFAULT_MESSAGE_LENGTH: usize = 8192;
@@ -55,7 +55,7 @@ pub enum SyslogError {
 
 #[derive(Debug)]
 enum Transport {
-    Tcp(Option<ServerTls>),
+    Tcp(Option<Box<ServerTls>>),
     Udp,
 }
 
@@ -79,7 +79,7 @@ impl Syslog {
             return Err(SyslogError::Address);
         }
         let transport = match config.listen_protocol.as_str() {
-            "tcp" | "" => Transport::Tcp(ServerTls::new(&config.tls_config)?),
+            "tcp" | "" => Transport::Tcp(ServerTls::new(&config.tls_config)?.map(Box::new)),
             "udp" => Transport::Udp,
             other => return Err(SyslogError::Protocol(other.to_owned())),
         };
@@ -113,16 +113,17 @@ impl Syslog {
         let passage = |inlet| Passage {
             inlet,
             decoder: self.decoder,
-            names: HostNames::new(),
+            names: HostNames::of_system(),
             max_message_length: self.max_message_length,
         };
         match self.transport {
             Transport::Tcp(tls) => {
                 let listener = listen::tcp(&inlet, &self.address, &stop).await?;
                 let Some(listener) = listener else { return Ok(()) };
-                let (job, address) = (inlet.job_name(), listener.local_addr().ok());
+                let job = inlet.job_name();
+                let address = listener.local_addr().map_or(self.address, |at| at.to_string());
                 let tls_enabled = tls.is_some();
-                tracing::info!(job, ?address, protocol = "tcp", tls_enabled, "source listening");
+                tracing::info!(job, address, protocol = "tcp", tls_enabled, "source listening");
                 tcp::serve(listener, Arc::new(passage(inlet)), tls, self.idle, stop).await;
             }
             Transport::Udp => {

@@ -40,7 +40,7 @@ struct Known {
 
 impl HostNames {
     /// Asks the system.
-    pub fn new() -> Self {
+    pub fn of_system() -> Self {
         Self::with(system)
     }
 

@@ -28,7 +28,7 @@ async fn tcp(config: SyslogConfig) -> Running {
     let passage = Arc::new(Passage {
         inlet: inlet.clone(),
         decoder: source.decoder,
-        names: HostNames::new(),
+        names: HostNames::of_system(),
         max_message_length: source.max_message_length,
     });
     let Transport::Tcp(tls) = source.transport else { panic!("no TCP") };

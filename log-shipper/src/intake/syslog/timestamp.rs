@@ -96,10 +96,7 @@ pub fn without_year(text: &[u8], now: Timestamp) -> Option<(i64, &[u8])> {
 }
 
 /// At most four digits: it fits wherever it is used, or is out of range there.
-fn number<T: TryFrom<i16>>(digits: &[u8]) -> T
-where
-    T: Default,
-{
+fn number<T: TryFrom<i16> + Default>(digits: &[u8]) -> T {
     let value = digits.iter().fold(0, |value: i16, digit| value * 10 + i16::from(digit - b'0'));
     T::try_from(value).unwrap_or_default()
 }
