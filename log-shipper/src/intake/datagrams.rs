@@ -114,6 +114,8 @@ async fn receive(
     };
     loop {
         let received = tokio::select! {
+            // With the stop first, what comes late is bounded by `LAST`.
+            biased;
             () = stop.cancelled() => break,
             received = socket.recv_from(&mut buffer) => received,
         };

@@ -180,9 +180,11 @@ mod tests {
         assert_eq!((given_up, chunks.open.len()), (5, MAX_OPEN));
         assert!(!chunks.open.contains_key(&(FROM, 0_u64.to_be_bytes())));
         let content = vec![0; 60_000];
+        let now = now + Duration::from_secs(1);
         for id in 0..400_u64 {
             chunks.add(FROM, &chunk(id + 10_000, 0, 2, &content), now).unwrap();
             assert!(chunks.bytes <= MAX_BYTES);
         }
+        assert!(chunks.bytes > MAX_BYTES - 60_000, "{}", chunks.bytes);
     }
 }

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use stack_tests::patience::PATIENCE;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -38,7 +39,8 @@ async fn tcp(config: SyslogConfig) -> Running {
 
 impl Running {
     async fn line(&mut self) -> String {
-        let delivery = self.deliveries.recv().await.unwrap();
+        let delivery = tokio::time::timeout(PATIENCE, self.deliveries.recv()).await;
+        let delivery = delivery.expect("a message comes").unwrap();
         String::from_utf8(delivery.message.line).unwrap()
     }
 }
