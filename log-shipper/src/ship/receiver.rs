@@ -63,10 +63,10 @@ impl Receiver {
             if let Some(until) = self.paused_until {
                 std::thread::sleep(until.min(due).saturating_duration_since(now));
             } else {
-                // Inside the block: a timer is made where a runtime is entered only.
-                let next = self
-                    .runtime
-                    .block_on(async { timeout_at(due.into(), self.queue.recv()).await });
+                // A timer is made inside the runtime, not on the way to it.
+                let queue = &mut self.queue;
+                let next =
+                    self.runtime.block_on(async { timeout_at(due.into(), queue.recv()).await });
                 match next {
                     Ok(Some(delivery)) => self.turn(delivery),
                     Ok(None) => break,
