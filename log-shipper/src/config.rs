@@ -30,6 +30,8 @@ use std::fmt;
 pub use finding::Finding;
 pub use load::{ConfigError, MAX_FILE_BYTES, load, parse};
 
+pub(crate) use decode::describe;
+
 use clients::Client;
 use decode::{Block, Fields, Value as _};
 use finding::Findings;

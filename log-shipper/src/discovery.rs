@@ -5,5 +5,7 @@
 
 pub mod file_targets;
 pub mod glob;
+pub mod kubernetes;
 pub mod static_targets;
 pub mod target;
+pub mod wake;

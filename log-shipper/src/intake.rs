@@ -5,9 +5,14 @@
 //! sender.
 
 pub mod datagrams;
+pub mod gcp_push;
 pub mod gelf;
+pub mod heroku_drain;
+pub mod http_server;
 pub mod inlet;
+pub mod journal;
 pub mod listen;
 pub mod message;
+pub mod push_api;
 pub mod source;
 pub mod syslog;

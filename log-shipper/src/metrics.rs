@@ -2,12 +2,17 @@
 //! alert rules depend on them. What Promtail has not is named `log_shipper_*`.
 
 pub mod sources;
+pub mod spool;
 
 use std::time::Duration;
 
 use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterError, Registry};
 
 use self::sources::SourceMetrics;
+use self::spool::AllSpools;
+
+/// Series of a metric with the label `tenant`, which may come from a log line.
+const MAX_TENANT_SERIES: usize = 10_000;
 
 /// Why entries were given up at a client: the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +25,13 @@ pub enum DropReason {
     StreamLimited,
     /// Over `max_line_size`.
     LineTooLong,
+    /// The queue of an optional client had no room.
+    QueueFull,
 }
 
 impl DropReason {
-    const ALL: [Self; 4] =
+    /// Those that Promtail has: they exist from a tenant's first batch on.
+    const PROMTAILS: [Self; 4] =
         [Self::IngesterError, Self::RateLimited, Self::StreamLimited, Self::LineTooLong];
 
     fn as_str(self) -> &'static str {
@@ -32,6 +40,7 @@ impl DropReason {
             Self::RateLimited => "rate_limited",
             Self::StreamLimited => "stream_limited",
             Self::LineTooLong => "line_too_long",
+            Self::QueueFull => "queue_full",
         }
     }
 }
@@ -59,10 +68,16 @@ pub struct Metrics {
     pub lines_cut: Counter,
     /// Files that were truncated or rewritten while they were read.
     pub truncations: Counter,
+    /// Rotated files that could not be read to their end.
+    pub files_given_up: Counter,
     /// Positions that could not be saved.
     pub position_save_failures: Counter,
+    /// Watches of Kubernetes objects that do not work at the moment.
+    pub kubernetes_watches_failing: Gauge,
     /// Counters of sources that bring messages themselves.
     pub sources: SourceMetrics,
+    /// Write-ahead logs.
+    pub spools: AllSpools,
     encoded_bytes: Family<Counter>,
     sent_bytes: Family<Counter>,
     sent_entries: Family<Counter>,
@@ -89,16 +104,19 @@ impl Metrics {
             reload_fail: Counter::default(),
             lines_cut: Counter::default(),
             truncations: Counter::default(),
+            files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
+            kubernetes_watches_failing: Gauge::default(),
             sources: SourceMetrics::new(),
+            spools: AllSpools::new(),
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
-            dropped_bytes: Family::new(&by_reason),
-            dropped_entries: Family::new(&by_reason),
-            mutated_bytes: Family::new(&by_reason),
-            mutated_entries: Family::new(&by_reason),
-            batch_retries: Family::new(&["host", "tenant"]),
+            dropped_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            dropped_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            mutated_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
+            batch_retries: Family::new(&["host", "tenant"]).with_limit(MAX_TENANT_SERIES),
             request_duration: Family::new(&["status_code", "host"]),
         }
     }
@@ -141,6 +159,37 @@ impl Metrics {
             "Reloads of the configuration that failed and changed nothing",
             self.reload_fail.clone(),
         )?;
+        self.register_clients(at)?;
+        at.register(
+            "log_shipper_lines_cut_total",
+            "Lines longer than the read limit, cut to it",
+            self.lines_cut.clone(),
+        )?;
+        at.register(
+            "log_shipper_file_truncations_total",
+            "Files that were truncated or rewritten while they were followed",
+            self.truncations.clone(),
+        )?;
+        at.register(
+            "log_shipper_files_given_up_total",
+            "Rotated files that could not be read to their end",
+            self.files_given_up.clone(),
+        )?;
+        at.register(
+            "log_shipper_position_save_failures_total",
+            "Times the positions file could not be written",
+            self.position_save_failures.clone(),
+        )?;
+        at.register(
+            "log_shipper_kubernetes_watches_failing",
+            "Watches of Kubernetes objects that do not work now: targets may be out of date",
+            self.kubernetes_watches_failing.clone(),
+        )?;
+        self.spools.register(registry)?;
+        self.sources.register(registry)
+    }
+
+    fn register_clients(&self, at: &Registry) -> Result<(), RegisterError> {
         at.register(
             "promtail_encoded_bytes_total",
             "Compressed bytes of batches that were ready to send",
@@ -185,23 +234,7 @@ impl Metrics {
             "promtail_request_duration_seconds",
             "Time until Loki answered a push; status -1 is no answer",
             self.request_duration.clone(),
-        )?;
-        at.register(
-            "log_shipper_lines_cut_total",
-            "Lines longer than the read limit, cut to it",
-            self.lines_cut.clone(),
-        )?;
-        at.register(
-            "log_shipper_file_truncations_total",
-            "Files that were truncated or rewritten while they were followed",
-            self.truncations.clone(),
-        )?;
-        at.register(
-            "log_shipper_position_save_failures_total",
-            "Times the positions file could not be written",
-            self.position_save_failures.clone(),
-        )?;
-        self.sources.register(registry)
+        )
     }
 
     /// The series of one client, at 0 from the start.
@@ -246,7 +279,7 @@ impl ClientMetrics {
     /// The counters of a tenant exist from its first batch on: `increase()` misses the first
     /// value of a series.
     pub fn prepare_tenant(&self, tenant: &str) {
-        for reason in DropReason::ALL {
+        for reason in DropReason::PROMTAILS {
             let labels = [&*self.host, tenant, reason.as_str()];
             self.all.dropped_entries.get(&labels);
             self.all.dropped_bytes.get(&labels);

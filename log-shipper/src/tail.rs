@@ -5,7 +5,9 @@
 
 pub mod compressed_reader;
 pub mod cursor;
+pub mod descriptors;
 pub mod file_identity;
+pub mod file_records;
 pub mod follow;
 pub mod line_reader;
 pub mod mailbox;

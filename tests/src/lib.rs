@@ -1,8 +1,13 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> log_writer -> daemon_process -> loki -> conformance`
+//! Flow: `patience -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> loki -> kubernetes -> conformance`
 
 pub mod conformance;
 pub mod daemon_process;
+pub mod http_peer;
+pub mod kubernetes;
 pub mod loki;
 pub mod patience;
+pub mod proxy_peer;
+pub mod test_authority;
+pub mod token_server;

@@ -3,7 +3,7 @@
 //!
 //! Every change of its state wakes those who wait for one: tests wait for conditions, never for time.
 
-mod decode;
+pub(crate) mod decode;
 mod faults;
 mod http;
 mod limits;
@@ -134,6 +134,13 @@ impl Receiver {
     /// Orders answers for all further pushes, until [`Fault::None`].
     pub fn set_fault(&self, fault: Fault) {
         self.shared.change(|state| state.fault = fault);
+    }
+
+    /// Orders answers for all further pushes of one tenant.
+    pub fn set_tenant_fault(&self, tenant: &str, fault: Fault) {
+        self.shared.change(|state| {
+            state.tenant_faults.insert(tenant.to_owned(), fault);
+        });
     }
 
     /// Orders answers for the next pushes, one each; after them the standing fault counts.

@@ -1,6 +1,8 @@
 //! `bench`: figures for docs/benchmarks.md. CPU seconds, not wall time: machines are shared.
 
+mod footprint;
 mod log_shipper;
+mod running;
 
 use anyhow::{Result, bail};
 
@@ -8,6 +10,7 @@ use anyhow::{Result, bail};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         Some(("log-shipper", rest)) => log_shipper::run(rest),
-        _ => bail!("usage: cargo xtask bench log-shipper [--help]"),
+        Some(("footprint", rest)) => footprint::run(rest),
+        _ => bail!("usage: cargo xtask bench log-shipper|footprint [--help]"),
     }
 }

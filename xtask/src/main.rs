@@ -22,7 +22,9 @@ cargo xtask COMMAND
   tidy        the house rules alone: flow, file length, names, dependencies, licences
   generate    write the generated files; --check says whether they are current
   bench log-shipper
-              measure lines per CPU second, memory and loss; --help lists its options
+              measure lines per CPU second and memory; --help lists its options
+  bench footprint
+              measure memory and CPU at rest, with many files, and under hostile input
   help        this text
 ";
 

@@ -1,6 +1,6 @@
 //! How a Bellwether daemon runs: flags, durations, supervision, shutdown, files.
 //!
-//! Flow: `error_chain -> exit_status -> durations -> byte_counts -> go_flags -> backoff -> atomic_file -> secret -> shutdown -> supervise`
+//! Flow: `exit_status -> durations -> byte_counts -> go_flags -> backoff -> atomic_file -> secret -> shutdown -> supervise`
 //!
 //! Nothing here knows what a daemon does; whatever is particular to one belongs in its own crate.
 
@@ -8,7 +8,6 @@ pub mod atomic_file;
 pub mod backoff;
 pub mod byte_counts;
 pub mod durations;
-pub mod error_chain;
 pub mod exit_status;
 pub mod go_flags;
 pub mod secret;

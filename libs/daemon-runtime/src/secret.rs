@@ -7,7 +7,7 @@ mod file;
 
 use std::fmt;
 
-pub use file::{MAX_SECRET_BYTES, Reading, SecretFile, SecretFileError};
+pub use file::{Fingerprint, MAX_SECRET_BYTES, Reading, SecretFile, SecretFileError};
 
 /// A value that prints as `***`.
 #[derive(Clone, Default, PartialEq, Eq)]

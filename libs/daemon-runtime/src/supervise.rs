@@ -18,7 +18,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::error_chain::ErrorChain;
 pub use restarts::RestartBudget;
 use restarts::Restarts;
 
@@ -191,7 +190,8 @@ impl Supervisor {
             let Task { name, restarts } = &mut self.tasks[index];
             match restarts.as_mut().and_then(|restarts| restarts.next(&self.stop)) {
                 Some(attempt) => {
-                    tracing::warn!(task = %name, error = %ErrorChain(&*cause), "task failed, restarting");
+                    let error: &(dyn Error + 'static) = &*cause;
+                    tracing::warn!(task = %name, error, "task failed, restarting");
                     self.spawn(index, attempt);
                 }
                 None => return Err(SupervisorError::TaskFailed { task: name.clone(), cause }),
@@ -238,7 +238,8 @@ fn keep_first(outcome: &mut Result<(), SupervisorError>, error: SupervisorError)
     if outcome.is_ok() {
         *outcome = Err(error);
     } else {
-        tracing::error!(error = %ErrorChain(&error), "another failure while stopping");
+        let error: &(dyn Error + 'static) = &error;
+        tracing::error!(error, "another failure while stopping");
     }
 }
 

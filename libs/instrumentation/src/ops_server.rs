@@ -16,6 +16,7 @@
 mod log_level;
 mod readiness;
 mod serve;
+mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ use prometheus_model::exposition::{Collect, Format, Writer};
 use tokio::sync::Semaphore;
 
 pub use readiness::{Latch, Readiness};
-pub use serve::serve;
+pub use serve::{ServeLimits, serve, serve_with};
+pub use transport::{Plain, Transport};
 
 use crate::json_log::LogControl;
 
@@ -74,6 +76,7 @@ pub struct OpsServerBuilder {
     liveness: Vec<(String, LivenessCheck)>,
     log: Option<LogControl>,
     allow_remote_log_level: bool,
+    without_metrics: bool,
 }
 
 impl OpsServerBuilder {
@@ -130,6 +133,13 @@ impl OpsServerBuilder {
         self
     }
 
+    /// Leaves `/metrics` out. Default: it is offered.
+    #[must_use]
+    pub fn without_metrics(mut self, without: bool) -> Self {
+        self.without_metrics = without;
+        self
+    }
+
     /// The routes, for [`serve`]. [`Router::nest`] puts them under a path prefix.
     pub fn router(self) -> Router {
         let mut collectors = self.collectors;
@@ -140,8 +150,10 @@ impl OpsServerBuilder {
         }
         let metrics = Arc::new(Metrics { collectors, permits: Semaphore::new(SCRAPES_IN_FLIGHT) });
         let liveness: Arc<[_]> = self.liveness.into();
+        if !self.without_metrics {
+            router = router.route("/metrics", get(scrape).with_state(metrics));
+        }
         router
-            .route("/metrics", get(scrape).with_state(metrics))
             .route("/-/healthy", get(healthy).with_state(liveness))
             .route("/-/ready", get(ready).with_state(self.readiness))
     }

@@ -235,9 +235,8 @@ impl Writer {
                     _ => kind = MetricType::Untyped,
                 }
             }
-            if !family.help.is_empty() {
-                let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
-            }
+            // an empty help text has its line too, as in Go's client library
+            let _ = writeln!(page, "# HELP {shown} {}", escape(&family.help, open_metrics));
             let _ = writeln!(page, "# TYPE {shown} {}", kind.as_str(self.format));
             page.push_str(&family.samples);
         }

@@ -301,7 +301,7 @@ mod tests {
         registry.register("h", "", histogram.clone()).unwrap();
         histogram.observe(f64::NAN);
         histogram.observe(1.5);
-        let expected = "# TYPE h histogram\nh_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 1\n\
+        let expected = "# HELP h \n# TYPE h histogram\nh_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 1\n\
              h_bucket{le=\"+Inf\"} 2\nh_sum NaN\nh_count 2\n";
         assert_eq!(page(&registry), expected);
     }
@@ -318,7 +318,8 @@ mod tests {
         let registry = Registry::new();
         registry.register("c", "", Gauge::default()).unwrap();
         registry.add_collector(Arc::new(Names(registry.clone())));
-        let expected = "# TYPE b gauge\nb{of=\"[\\\"c\\\"]\"} 1\n# TYPE c gauge\nc 0\n";
+        let expected = "# HELP b \n# TYPE b gauge\nb{of=\"[\\\"c\\\"]\"} 1\n\
+             # HELP c \n# TYPE c gauge\nc 0\n";
         assert_eq!(page(&registry), expected, "sorted by name, whoever wrote it");
     }
 

@@ -12,7 +12,7 @@ use prometheus_model::label_set::LabelSet;
 
 use super::logproto::{self, Compressor};
 use super::streams::{Streams, TENANT_LABEL};
-use crate::pipeline::entry::Entry;
+use crate::pipeline::entry::{Entry, Origin};
 use crate::tail::file_identity::FileId;
 use crate::tail::progress::{BatchId, Numbers, Progress};
 
@@ -62,6 +62,14 @@ pub struct Batch {
     pub bytes: u64,
     /// Files whose lines it holds.
     pub files: Vec<Arc<Progress>>,
+    /// Where it is kept meanwhile, if not in those files.
+    pub receipt: Option<Box<dyn Receipt>>,
+}
+
+/// Something that keeps a batch until it is settled.
+pub trait Receipt: Send + Sync + std::fmt::Debug {
+    /// The batch is not needed any more.
+    fn settle(&self);
 }
 
 impl Batch {
@@ -69,6 +77,9 @@ impl Batch {
     pub fn settle(&self) {
         for file in &self.files {
             file.settle(self.id);
+        }
+        if let Some(receipt) = &self.receipt {
+            receipt.settle();
         }
     }
 }
@@ -94,6 +105,9 @@ pub struct Accumulator {
     by_name: HashMap<Arc<str>, usize, RandomState>,
     scratch: Scratch,
 }
+
+/// Beyond this many tenants, those without an open batch are forgotten.
+const KEPT_TENANTS: usize = 64;
 
 /// Memory for one request at a time: batches come a megabyte each, and the system's allocator does
 /// not give such pieces back soon.
@@ -171,6 +185,9 @@ impl Accumulator {
 
     /// Takes the batches that are old enough; all of them when `now` is `None`.
     pub fn take_due(&mut self, now: Option<Instant>) -> Vec<Batch> {
+        if self.tenants.len() > KEPT_TENANTS {
+            self.forget_idle_tenants();
+        }
         let wait = self.shape.batch_wait;
         let scratch = &mut self.scratch;
         self.tenants
@@ -180,11 +197,17 @@ impl Accumulator {
             .collect()
     }
 
+    /// All but the first, the client's own, and those with an open batch.
+    fn forget_idle_tenants(&mut self) {
+        let first = self.tenants.first().map(|open| Arc::clone(&open.tenant));
+        self.tenants.retain(|open| open.entries > 0 || Some(&open.tenant) == first.as_ref());
+        let names = self.tenants.iter().enumerate().map(|(i, open)| (Arc::clone(&open.tenant), i));
+        self.by_name = names.collect();
+    }
+
     fn tenant_of(&mut self, entry: &Entry) -> usize {
-        // Names with two underscores are never in the base: only a stage can have set it.
-        let edits = entry.labels.edits().iter();
-        let named = edits.rev().find(|(name, _)| &**name == TENANT_LABEL);
-        let name = named.and_then(|(_, tenant)| tenant.as_deref()).unwrap_or(&self.shape.tenant);
+        // a stage has set it, or a source that was told by its sender
+        let name = entry.labels.get(TENANT_LABEL).unwrap_or(&self.shape.tenant);
         if let Some(first) = self.tenants.first()
             && *first.tenant == *name
         {
@@ -210,9 +233,18 @@ impl Accumulator {
 }
 
 impl Open {
-    /// Holds the position of the entry's file back until the batch is answered.
+    /// Holds the positions of the entry's files back until the batch is answered.
     fn remember(&mut self, entry: &Entry, progress: &dyn Fn(FileId) -> Option<Arc<Progress>>) {
-        let origin = entry.origin;
+        for origin in entry.origins() {
+            self.remember_place(origin, progress);
+        }
+    }
+
+    fn remember_place(
+        &mut self,
+        origin: Origin,
+        progress: &dyn Fn(FileId) -> Option<Arc<Progress>>,
+    ) {
         // Lines come in chunks of one file: the last one is nearly always it.
         let known = self.files.iter_mut().rev().find(|(file, _)| file.file() == origin.file);
         match known {
@@ -243,6 +275,7 @@ impl Open {
             entries: std::mem::take(&mut self.entries),
             bytes: std::mem::take(&mut self.size) as u64,
             files: self.files.drain(..).map(|(file, _)| file).collect(),
+            receipt: None,
         };
         Some(batch)
     }
@@ -251,7 +284,6 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::entry::Origin;
 
     fn shape() -> Shape {
         Shape {
@@ -338,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_joined_from_two_files_holds_the_positions_of_both() {
+        let mut fixture = Fixture::new(shape());
+        let files = [Progress::new(1, 0), Progress::new(2, 0)];
+        let mut joined = entry("ab", 40);
+        joined.second_origin = Some(Origin { file: 2, begin: 7 });
+        let find = |id| files.iter().find(|file| file.file() == id).cloned();
+        fixture.accumulator.add(&joined, fixture.now, &find, &mut |_, _, _| {});
+        for file in &files {
+            file.advance(100, None);
+        }
+        assert_eq!(files.each_ref().map(|file| file.position()), [40, 7]);
+        fixture.accumulator.take_due(None)[0].settle();
+        assert_eq!(files.each_ref().map(|file| file.position()), [100, 100]);
+    }
+
+    #[test]
     fn batches_leave_when_they_are_old_enough() {
         let mut fixture = Fixture::new(shape());
         fixture.add(&entry("a", 0));
@@ -346,6 +394,16 @@ mod tests {
         assert!(fixture.accumulator.take_due(Some(fixture.now)).is_empty());
         assert_eq!(fixture.accumulator.take_due(Some(due)).len(), 1);
         assert_eq!(fixture.accumulator.deadline(), None);
+    }
+
+    #[test]
+    fn a_source_names_the_tenant_in_the_base_labels() {
+        let mut fixture = Fixture::new(shape());
+        let mut entry = entry("line", 0);
+        entry.labels.reset(&Arc::new([("app", "a"), (TENANT_LABEL, "team")].into_iter().collect()));
+        fixture.add(&entry);
+        let batches = fixture.accumulator.take_due(None);
+        assert_eq!(batches.iter().map(|batch| &*batch.tenant).collect::<Vec<_>>(), ["team"]);
     }
 
     #[test]
@@ -390,5 +448,22 @@ mod tests {
         fixture.add(&entry("c", 4));
         assert_eq!(fixture.incidents, [(Incident::StreamLimited, String::new(), 1)]);
         assert_eq!(fixture.accumulator.take_due(None)[0].entries, 2);
+    }
+
+    #[test]
+    fn tenants_that_come_once_are_forgotten() {
+        let mut fixture = Fixture::new(shape());
+        let name: Arc<str> = Arc::from(TENANT_LABEL);
+        for tenant in 0..200 {
+            let mut entry = entry("x", 0);
+            entry.labels.set(&name, &format!("t{tenant}"));
+            fixture.add(&entry);
+            assert_eq!(fixture.accumulator.take_due(None).len(), 1);
+        }
+        assert!(fixture.accumulator.tenants.len() <= KEPT_TENANTS + 1);
+        let mut again = entry("x", 0);
+        again.labels.set(&name, "t199");
+        fixture.add(&again);
+        assert_eq!(&*fixture.accumulator.take_due(None)[0].tenant, "t199");
     }
 }

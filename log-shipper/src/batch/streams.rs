@@ -17,6 +17,9 @@ use crate::pipeline::labels::Labels;
 /// Beyond this many streams, those that the last batch did not use are forgotten.
 const KEPT_STREAMS: usize = 512;
 
+/// Ways to a stream that are remembered: each costs 16 bytes.
+const KEPT_KEYS: usize = 8 * KEPT_STREAMS;
+
 /// Memory that an unused stream may keep for its next entries.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -134,6 +137,10 @@ impl Streams {
             set.set(name, value);
         }
         let text = set.to_string();
+        // Sources make a label set per message: many sets, few texts.
+        if self.by_edits.len() >= KEPT_KEYS {
+            self.by_edits.clear();
+        }
         if let Some(index) = self.by_text.get(&text) {
             self.by_edits.insert(key, *index);
             let stream = &mut self.all[*index];

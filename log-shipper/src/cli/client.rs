@@ -24,7 +24,7 @@ pub(super) struct ClientFlags {
     #[arg(long = "client.batch-size-bytes", value_name = "BYTES", value_parser = values::size)]
     client_batch_size: Option<usize>,
 
-    /// Attempts for a batch, 0 for no end [default: 10]
+    /// Attempts for a batch, 0 for no end [default: no end for an only client, else 10]
     #[arg(long = "client.max-retries", value_name = "COUNT", value_parser = values::attempts)]
     client_max_retries: Option<u32>,
 
@@ -59,7 +59,9 @@ impl ClientFlags {
         set(&mut client.url, self.client_url.as_ref());
         set(&mut client.batchwait, self.client_batch_wait.as_ref());
         set(&mut client.batchsize, self.client_batch_size.as_ref());
-        set(&mut client.backoff_config.max_retries, self.client_max_retries.as_ref());
+        if self.client_max_retries.is_some() {
+            client.backoff_config.max_retries = self.client_max_retries;
+        }
         set(&mut client.backoff_config.min_period, self.client_min_backoff.as_ref());
         set(&mut client.backoff_config.max_period, self.client_max_backoff.as_ref());
         set(&mut client.timeout, self.client_timeout.as_ref());

@@ -26,7 +26,7 @@ pub(super) struct GeneralFlags {
     #[arg(long = "dry-run", value_parser = parse_bool)]
     pub(super) dry_run: Option<bool>,
 
-    /// Show on standard error what each stage changes
+    /// Accepted without effect: what each stage changes is not shown
     #[arg(long = "inspect", value_parser = parse_bool)]
     pub(super) inspect: Option<bool>,
 

@@ -96,6 +96,15 @@ fn the_client_of_the_flags_comes_last_and_its_labels_go_to_all() {
 }
 
 #[test]
+fn a_number_of_attempts_given_by_flag_is_told_from_the_default() {
+    let attempts = |arguments: &[&str]| {
+        applied("", arguments).effective_clients()[0].backoff_config.max_attempts(true)
+    };
+    assert_eq!(attempts(&["-client.url=http://x/", "-client.max-retries=10"]), Some(10));
+    assert_eq!(attempts(&["-client.url=http://x/"]), None);
+}
+
+#[test]
 fn every_flag_reaches_the_configuration() {
     // a value of each kind that is no default
     let value = |flag: &Arg| -> String {

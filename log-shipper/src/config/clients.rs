@@ -38,6 +38,9 @@ pub struct Client {
     pub tenant_id: String,
     /// Drops a batch at the answer 429 instead of repeating it. Default false.
     pub drop_rate_limited_batches: bool,
+    /// Does not hold up reading: what it cannot take in time is given up and counted. Not in
+    /// Promtail. Default false.
+    pub optional: bool,
 }
 
 impl Default for Client {
@@ -54,6 +57,7 @@ impl Default for Client {
             timeout: GoDuration::from_secs(10),
             tenant_id: String::new(),
             drop_rate_limited_batches: false,
+            optional: false,
         }
     }
 }
@@ -87,6 +91,9 @@ impl Client {
         if self.url.get().is_none() {
             problems.insert(0, "url must be set".to_owned());
         }
+        if self.backoff_config.min_period <= GoDuration::ZERO {
+            problems.push("backoff_config.min_period must be above 0".to_owned());
+        }
         if self.backoff_config.max_period < self.backoff_config.min_period {
             problems.push("backoff_config.max_period must not be below min_period".to_owned());
         }
@@ -109,7 +116,8 @@ impl Block for Client {
         fields.field("timeout", &mut self.timeout);
         fields.field("tenant_id", &mut self.tenant_id);
         fields.field("drop_rate_limited_batches", &mut self.drop_rate_limited_batches);
-        fields.old_field("stream_lag_labels", NO_STREAM_LAG);
+        fields.field("optional", &mut self.optional);
+        fields.ignored_field("stream_lag_labels", NO_STREAM_LAG);
     }
 }
 
@@ -120,8 +128,24 @@ pub struct Backoff {
     pub min_period: GoDuration,
     /// Default 5m.
     pub max_period: GoDuration,
-    /// Attempts, the first one included. Default 10; 0: without end.
-    pub max_retries: u32,
+    /// Attempts, the first one included; 0: without end. `None` where nobody said so: see
+    /// [`Backoff::max_attempts`].
+    pub max_retries: Option<u32>,
+}
+
+impl Backoff {
+    /// Promtail's default of `max_retries`.
+    pub const DEFAULT_ATTEMPTS: u32 = 10;
+
+    /// How often a batch is sent; `None`: until it is accepted. That is also what an only client
+    /// does that was not told otherwise: its waiting holds nobody up and loses nothing.
+    pub fn max_attempts(&self, is_only_client: bool) -> Option<u32> {
+        match self.max_retries {
+            Some(0) => None,
+            None if is_only_client => None,
+            attempts => Some(attempts.unwrap_or(Self::DEFAULT_ATTEMPTS)),
+        }
+    }
 }
 
 impl Default for Backoff {
@@ -129,7 +153,7 @@ impl Default for Backoff {
         Self {
             min_period: GoDuration::from_millis(500),
             max_period: GoDuration::from_secs(300),
-            max_retries: 10,
+            max_retries: None,
         }
     }
 }
@@ -140,7 +164,13 @@ impl Block for Backoff {
     fn fields(&mut self, fields: &mut Fields<'_>) {
         fields.field("min_period", &mut self.min_period);
         fields.field("max_period", &mut self.max_period);
-        fields.field("max_retries", &mut self.max_retries);
+        if fields.are_read() {
+            fields.field("max_retries", &mut self.max_retries);
+        } else {
+            // Promtail's page shows its default too.
+            let mut shown = self.max_retries.unwrap_or(Self::DEFAULT_ATTEMPTS);
+            fields.field("max_retries", &mut shown);
+        }
     }
 }
 
@@ -160,8 +190,34 @@ mod tests {
         let client = Client::default();
         assert_eq!(client.batchsize, 1_048_576);
         assert_eq!(client.timeout, GoDuration::from_secs(10));
-        assert_eq!(client.backoff_config.max_retries, 10);
+        assert_eq!(client.backoff_config.max_attempts(false), Some(10));
         assert!(client.http.follow_redirects && !Client::of_command_line().http.follow_redirects);
+    }
+
+    #[test]
+    fn a_written_number_of_attempts_is_obeyed_and_only_its_absence_means_no_end() {
+        for (text, only, one_of_two) in [
+            ("{}", None, Some(10)),
+            ("backoff_config: {max_retries: }", None, Some(10)),
+            ("backoff_config: {max_retries: 10}", Some(10), Some(10)),
+            ("backoff_config: {max_retries: 1}", Some(1), Some(1)),
+            ("backoff_config: {max_retries: 0}", None, None),
+        ] {
+            let backoff = client(text).backoff_config;
+            assert_eq!(backoff.max_attempts(true), only, "{text}");
+            assert_eq!(backoff.max_attempts(false), one_of_two, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_number_of_attempts_is_written_as_promtail_shows_it() {
+        for (text, shown) in [("{}", "max_retries: 10\n"), ("{max_retries: 3}", "max_retries: 3\n")]
+        {
+            let mut backoff = Backoff::default();
+            assert_eq!(read(&mut backoff, text), (vec![], vec![]));
+            let written = to_text(&Node::new(backoff.write()));
+            assert!(written.ends_with(shown), "{written}");
+        }
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A key of an older Promtail: accepted without effect, with one warning for the whole file.
-    pub(crate) fn old_field(&mut self, key: &'static str, why: &str) {
+    /// A key of an older or newer Promtail: accepted without effect, with one warning for the whole file.
+    pub(crate) fn ignored_field(&mut self, key: &'static str, why: &str) {
         if let Mode::Read { node, known, findings } = &mut self.mode {
             known.push(key);
             if let Some(node) = node.get(key) {
@@ -82,7 +82,7 @@ impl Fields<'_> {
 impl<T: Block> Value for T {
     fn read(&mut self, node: &Node, findings: &mut Findings) {
         let Kind::Mapping(pairs) = &node.kind else {
-            findings.error(node, format!("{} where a map is wanted", describe(node)));
+            findings.error(node, format!("{} where a map is wanted", kind_of(node)));
             return;
         };
         let mut fields = Fields { mode: Mode::Read { node, known: Vec::new(), findings } };
@@ -134,6 +134,19 @@ pub(crate) fn describe(node: &Node) -> String {
             format!("the number {}", node.raw_text().unwrap_or_default())
         }
         (_, Some(Scalar::Text(text))) => format!("the text {text:?}"),
+    }
+}
+
+/// Like [`describe`], without the value: where a list or map is wanted it may be a secret that
+/// belongs one level deeper.
+fn kind_of(node: &Node) -> &'static str {
+    match (&node.kind, node.scalar()) {
+        (Kind::Mapping(_), _) => "a map",
+        (Kind::Sequence(_), _) => "a list",
+        (_, None | Some(Scalar::Null)) => "nothing",
+        (_, Some(Scalar::Bool(_))) => "a boolean",
+        (_, Some(Scalar::Int(_) | Scalar::Float(_))) => "a number",
+        (_, Some(Scalar::Text(_))) => "a text",
     }
 }
 

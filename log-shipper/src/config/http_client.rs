@@ -16,6 +16,28 @@ pub use tls::ClientTls;
 
 use super::decode::{Block, Fields};
 
+/// Names in `http_headers` that Prometheus' client refuses.
+const RESERVED_HEADERS: [&str; 18] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "user-agent",
+    "www-authenticate",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-prometheus-remote-read-version",
+    "x-prometheus-remote-write-version",
+    "x-prometheus-scrape-timeout-seconds",
+];
+
 /// The keys of Prometheus' HTTP client. Keys are the field names unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpClient {
@@ -97,6 +119,13 @@ impl HttpClient {
         }
         self.tls_config.problems(&mut problems);
         self.proxy.problems(&mut problems);
+        for header in self.http_headers.keys() {
+            if RESERVED_HEADERS.contains(&header.to_lowercase().as_str()) {
+                problems.push(format!(
+                    "http_headers.{header} cannot be set: a request sets this header itself"
+                ));
+            }
+        }
         problems
     }
 }
@@ -181,6 +210,14 @@ mod tests {
                 "tls_config.min_version TLS9 is unknown: accepted are TLS10, TLS11, TLS12 and TLS13",
             ),
             ("{no_proxy: x}", "no_proxy needs proxy_url"),
+            (
+                "{oauth2: {client_id: i, token_url: 'http://x', tls_config: {key_file: x}}}",
+                "oauth2.tls_config: a certificate needs its key, and a key its certificate",
+            ),
+            (
+                "{http_headers: {Host: {values: [x]}}}",
+                "http_headers.Host cannot be set: a request sets this header itself",
+            ),
             (
                 "{proxy_from_environment: true, proxy_url: 'http://x'}",
                 "proxy_from_environment excludes proxy_url and no_proxy",

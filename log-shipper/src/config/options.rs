@@ -13,6 +13,6 @@ impl Block for Options {
     const TYPE: &'static str = "config.Options";
 
     fn fields(&mut self, fields: &mut Fields<'_>) {
-        fields.old_field("stream_lag_labels", NO_STREAM_LAG);
+        fields.ignored_field("stream_lag_labels", NO_STREAM_LAG);
     }
 }

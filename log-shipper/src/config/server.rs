@@ -10,6 +10,13 @@ pub use grpc::GrpcServer;
 
 use super::decode::{Block, Fields};
 
+/// Keys that came with Promtail 3.5 and 3.6, about what this server does not do.
+const NEWER_KEYS: [(&str, &str); 3] = [
+    ("trace_request_headers", "requests are not traced"),
+    ("trace_request_exclude_headers_list", "requests are not traced"),
+    ("cluster_validation", "requests are not checked for the label of a cluster"),
+];
+
 /// The block `server`. Keys are the field names unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
@@ -98,6 +105,14 @@ impl Default for Server {
     }
 }
 
+impl Server {
+    /// What the server of a source has where its block says nothing: as the main server, but on a
+    /// port that the system chooses.
+    pub fn of_source() -> Self {
+        Self { http_listen_port: 0, ..Self::default() }
+    }
+}
+
 impl Block for Server {
     const TYPE: &'static str = "server.Config";
 
@@ -130,6 +145,9 @@ impl Block for Server {
         fields.field("external_url", &mut self.external_url);
         fields.field("health_check_target", &mut self.health_check_target);
         self.grpc.fields(fields);
+        for (key, why) in NEWER_KEYS {
+            fields.ignored_field(key, why);
+        }
     }
 }
 
@@ -233,6 +251,22 @@ mod tests {
         assert_eq!((server.http_listen_port, server.grpc.grpc_listen_port), (9080, 0));
         assert_eq!(server.log_format, Some(Format::Json));
         assert!(server.http_tls_config.is_enabled() && !server.health_check_target);
+    }
+
+    #[test]
+    fn keys_of_newer_promtails_are_accepted_and_said_to_have_no_effect() {
+        let text = "trace_request_headers: true\ntrace_request_exclude_headers_list: Cookie\n\
+                    cluster_validation: {label: a, http: {enabled: true}}\n";
+        let mut server = Server::default();
+        let (errors, warnings) = read(&mut server, text);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert_eq!(
+            warnings[2],
+            "3:21: cluster_validation has no effect: requests are not checked for the label of a \
+             cluster"
+        );
+        assert_eq!(server, Server::default());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use daemon_runtime::byte_counts::ByteCount;
 use daemon_runtime::durations::GoDuration;
 
 use super::decode::{Block, Fields};
@@ -13,10 +14,14 @@ pub struct Wal {
     pub enabled: bool,
     /// Folder of the log. Default empty; needed where it is enabled.
     pub dir: PathBuf,
-    /// Age at which segments are deleted, from `cleanSegmentsOlderThan`. Default 1h.
+    /// From `cleanSegmentsOlderThan`; accepted without effect: a segment is deleted when everything
+    /// in it has been delivered, and not before. Default 1h.
     pub clean_segments_older_than: GoDuration,
-    /// From `watchConfig`.
+    /// From `watchConfig`; accepted without effect: what is written is read at once.
     pub watch_config: WalWatch,
+    /// Most bytes on disk for one client; reading of logs waits when they are used. Not in Promtail.
+    /// Default 1 GiB.
+    pub max_size: ByteCount,
 }
 
 impl Default for Wal {
@@ -26,6 +31,7 @@ impl Default for Wal {
             dir: PathBuf::new(),
             clean_segments_older_than: GoDuration::from_secs(3600),
             watch_config: WalWatch::default(),
+            max_size: ByteCount(1 << 30),
         }
     }
 }
@@ -46,6 +52,7 @@ impl Block for Wal {
         fields.field("dir", &mut self.dir);
         fields.field("cleanSegmentsOlderThan", &mut self.clean_segments_older_than);
         fields.field("watchConfig", &mut self.watch_config);
+        fields.field("max_size", &mut self.max_size);
     }
 }
 

@@ -1,16 +1,27 @@
 //! Path patterns as Promtail's library (doublestar 4) reads them, and the walk that finds files.
 //!
-//! `*` and `?` match dot files, `**` counts only as a whole path element, braces nest.
+//! `*` and `?` match dot files, `**` counts only as a whole path element, braces nest. Links are
+//! followed, and whoever may write where a pattern looks may make them: every walk ends.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use instrumentation::rate_limit::Repeated;
 
 /// Braces may multiply: more alternatives than this in one pattern are refused.
 const MAX_ALTERNATIVES: usize = 1_024;
 
-/// Directories may link to each other in a circle: no walk goes deeper.
+/// No walk goes deeper.
 const MAX_DEPTH: usize = 64;
+
+/// No walk lists more directories: links that fork at every level would give 2^40 of them. Nodes
+/// with a thousand pods have some ten thousand.
+const MAX_DIRECTORIES: usize = 100_000;
+
+static TOO_MANY_DIRECTORIES: Repeated = Repeated::every(Duration::from_mins(10));
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +74,8 @@ pub struct Found {
     pub files: BTreeSet<PathBuf>,
     /// Directories in which a new file or directory could be a match: worth watching.
     pub directories: BTreeSet<PathBuf>,
+    /// Directories that were listed.
+    listed: usize,
 }
 
 impl Glob {
@@ -108,27 +121,43 @@ impl Glob {
             found.directories.extend(self.source.parent().map(Path::to_path_buf));
             return found;
         }
-        for elements in &self.alternatives {
-            walk(Path::new("/"), elements, 0, &mut found);
+        self.walk_all(MAX_DIRECTORIES, &mut found);
+        if found.listed >= MAX_DIRECTORIES
+            && let Some(suppressed) = TOO_MANY_DIRECTORIES.admit(Instant::now())
+        {
+            tracing::warn!(
+                pattern = %self.source.display(), most = MAX_DIRECTORIES, suppressed,
+                "the pattern covers too many directories, files in the rest are not found"
+            );
         }
         found
     }
+
+    fn walk_all(&self, most: usize, found: &mut Found) {
+        for elements in &self.alternatives {
+            walk(Path::new("/"), elements, 0, most, found);
+        }
+    }
 }
 
-fn walk(directory: &Path, elements: &[Element], depth: usize, found: &mut Found) {
+fn walk(directory: &Path, elements: &[Element], depth: usize, most: usize, found: &mut Found) {
     let Some((first, rest)) = elements.split_first() else { return };
     if depth > MAX_DEPTH {
         return;
     }
     if let Element::Name(name) = first {
         let path = directory.join(name);
-        visit(&path, rest, depth, found, directory);
+        visit(&path, rest, depth, most, found, directory);
         return;
     }
     if matches!(first, Element::Directories) {
         // `**` as nothing at all
-        walk(directory, rest, depth, found);
+        walk(directory, rest, depth, most, found);
     }
+    if found.listed >= most {
+        return;
+    }
+    found.listed += 1;
     let Ok(entries) = fs::read_dir(directory) else { return };
     found.directories.insert(directory.to_path_buf());
     for entry in entries.flatten() {
@@ -138,27 +167,36 @@ fn walk(directory: &Path, elements: &[Element], depth: usize, found: &mut Found)
         match first {
             Element::Directories => {
                 if is_directory(&entry, &path) {
-                    walk(&path, elements, depth + 1, found);
+                    if !leads_back(&entry, directory) {
+                        walk(&path, elements, depth + 1, most, found);
+                    }
                 } else if rest.is_empty() && path.is_file() {
                     found.files.insert(path);
                 }
             }
             Element::Pattern(tokens) if match_name(tokens, name) => {
-                visit(&path, rest, depth, found, directory);
+                visit(&path, rest, depth, most, found, directory);
             }
             Element::Pattern(_) | Element::Name(_) => {}
         }
     }
 }
 
-fn visit(path: &Path, rest: &[Element], depth: usize, found: &mut Found, parent: &Path) {
+fn visit(
+    path: &Path,
+    rest: &[Element],
+    depth: usize,
+    most: usize,
+    found: &mut Found,
+    parent: &Path,
+) {
     if rest.is_empty() {
         found.directories.insert(parent.to_path_buf());
         if fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
             found.files.insert(path.to_path_buf());
         }
     } else if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
-        walk(path, rest, depth + 1, found);
+        walk(path, rest, depth + 1, most, found);
     } else {
         // Not there yet: its parent says when it comes.
         found.directories.insert(parent.to_path_buf());
@@ -172,6 +210,17 @@ fn is_directory(entry: &fs::DirEntry, path: &Path) -> bool {
         Ok(kind) => kind.is_dir(),
         Err(_) => false,
     }
+}
+
+/// Whether an entry is a link to the directory that it stands in, or to one above: everything in
+/// it is found without the link.
+fn leads_back(entry: &fs::DirEntry, directory: &Path) -> bool {
+    if !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+        return false;
+    }
+    let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let Some(target) = identity(&entry.path()) else { return false };
+    directory.ancestors().any(|above| identity(above) == Some(target))
 }
 
 fn match_elements(elements: &[Element], names: &[&str]) -> bool {
@@ -415,5 +464,42 @@ mod tests {
             later.directories.contains(Path::new(root)),
             "its parent is watched until it exists"
         );
+    }
+
+    #[test]
+    fn links_to_a_directory_above_are_not_entered() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("x/y")).unwrap();
+        fs::create_dir_all(root.path().join("other")).unwrap();
+        fs::write(root.path().join("x/y/1.log"), "").unwrap();
+        fs::write(root.path().join("other/2.log"), "").unwrap();
+        for (link, target) in [("x/a", "."), ("x/b", "."), ("x/y/up", ".."), ("x/o", "../other")] {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        let root = root.path().join("x").to_str().unwrap().to_owned();
+        let found = Glob::new(&format!("{root}/**/*.log")).unwrap().find();
+        let names: Vec<_> =
+            found.files.iter().map(|path| path.strip_prefix(&root).unwrap()).collect();
+        assert_eq!(names, ["o/2.log", "y/1.log"].map(Path::new));
+    }
+
+    #[test]
+    fn a_walk_lists_so_many_directories_and_no_more() {
+        let root = tempfile::tempdir().unwrap();
+        // Each level is the next one twice: no link leads back, and 2^12 paths lead to the file.
+        for level in 0..12 {
+            let directory = root.path().join(format!("d{level}"));
+            fs::create_dir(&directory).unwrap();
+            for name in ["a", "b"] {
+                let next = format!("../d{}", level + 1);
+                std::os::unix::fs::symlink(next, directory.join(name)).unwrap();
+            }
+        }
+        fs::create_dir(root.path().join("d12")).unwrap();
+        let glob = Glob::new(&format!("{}/d0/**/*.log", root.path().display())).unwrap();
+        let mut found = Found::default();
+        glob.walk_all(1_000, &mut found);
+        assert_eq!(found.listed, 1_000);
+        assert!(found.directories.len() <= 1_000);
     }
 }

@@ -1,5 +1,6 @@
 //! Groups of labels to targets: relabelling, and the reasons for which a target is left out.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,11 +43,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether both read the same files with the same labels.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.labels == other.labels
-            && self.pattern == other.pattern
-            && self.exclude == other.exclude
+    /// What makes it the same target as another: it reads the same files with the same labels.
+    pub fn identity(&self) -> Identity<'_> {
+        let exclude = self.exclude.as_ref().map(Glob::as_path);
+        Identity { pattern: self.pattern.as_path(), exclude, labels: &self.labels }
     }
 
     /// Whether a path is one of the target's files.
@@ -58,6 +58,14 @@ impl Target {
     pub fn is_excluded(&self, path: &Path) -> bool {
         self.exclude.as_ref().is_some_and(|exclude| exclude.matches(path))
     }
+}
+
+/// See [`Target::identity`]. A node has a thousand targets, so they are found by hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity<'a> {
+    pattern: &'a Path,
+    exclude: Option<&'a Path>,
+    labels: &'a LabelSet,
 }
 
 /// Why discovered labels gave no target: the label `reason` of `promtail_targets_failed_total`.
@@ -108,6 +116,7 @@ pub struct Resolved {
 /// `host` is the name that `__host__` is compared with.
 pub fn resolve(groups: &[Group], rules: &[RelabelRule], host: &str) -> Resolved {
     let mut resolved = Resolved::default();
+    let mut candidates = Vec::new();
     for group in groups {
         for own in &group.targets {
             let mut discovered = group.labels.clone();
@@ -115,16 +124,23 @@ pub fn resolve(groups: &[Group], rules: &[RelabelRule], host: &str) -> Resolved 
                 discovered.set(name, value);
             }
             match target(&discovered, rules, host) {
-                Ok(target) if resolved.targets.iter().any(|known| known.is_same(&target)) => {
-                    resolved.rejected.push((discovered, Rejection::Exists));
-                }
-                Ok(target) => resolved.targets.push(target),
+                Ok(target) => candidates.push(target),
                 Err(Refusal::Reason(reason)) => resolved.rejected.push((discovered, reason)),
                 Err(Refusal::Pattern(error)) => {
                     resolved.errors.push(error);
                     resolved.rejected.push((discovered, Rejection::Error));
                 }
             }
+        }
+    }
+    let mut known = HashSet::new();
+    let is_new: Vec<bool> =
+        candidates.iter().map(|target| known.insert(target.identity())).collect();
+    for (target, is_new) in candidates.into_iter().zip(is_new) {
+        if is_new {
+            resolved.targets.push(target);
+        } else {
+            resolved.rejected.push((target.discovered, Rejection::Exists));
         }
     }
     resolved

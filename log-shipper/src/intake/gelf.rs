@@ -8,7 +8,7 @@ pub mod message;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use daemon_runtime::error_chain::ErrorChain;
+use instrumentation::json_log::ErrorChain;
 use instrumentation::rate_limit::Repeated;
 use prometheus_model::label_set::LabelSet;
 use tokio_util::sync::CancellationToken;

@@ -102,7 +102,7 @@ pub(crate) fn for_tests(rules: Vec<RelabelRule>) -> (Inlet, mpsc::Receiver<Deliv
         queue,
         positions: Arc::new(PositionTable::new(
             std::path::PathBuf::new(),
-            crate::tail::positions_file::Positions::new(),
+            crate::tail::position_table::Saved::default(),
         )),
         numbers: Arc::default(),
         metrics: SourceMetrics::new(),

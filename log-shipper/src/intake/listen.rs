@@ -56,7 +56,8 @@ fn full(address: &str) -> String {
     if address.starts_with(':') { format!("[::]{address}") } else { address.to_owned() }
 }
 
-async fn bind<T, F: Future<Output = io::Result<T>>>(
+/// Binds with `attempt`, as often as a reload needs; see [`tcp`].
+pub(super) async fn bind<T, F: Future<Output = io::Result<T>>>(
     inlet: &Inlet,
     address: &str,
     stop: &CancellationToken,

@@ -2,8 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::gcp_push::GcpPush;
 use super::gelf::Gelf;
+use super::heroku_drain::HerokuDrain;
 use super::inlet::Inlet;
+use super::journal::Journal;
+use super::push_api::PushApi;
 use super::syslog::Syslog;
 use crate::config::scrape_configs::{LineSource, ScrapeConfig};
 
@@ -14,10 +18,18 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Source {
+    /// `gcplog` with push subscriptions
+    GcpPush(GcpPush),
+    /// `heroku_drain`
+    HerokuDrain(HerokuDrain),
+    /// `loki_push_api`
+    PushApi(PushApi),
     /// `syslog`
     Syslog(Box<Syslog>),
     /// `gelf`
     Gelf(Gelf),
+    /// Entries of systemd's journal.
+    Journal(Journal),
 }
 
 impl Source {
@@ -28,13 +40,15 @@ impl Source {
     pub fn new(config: &ScrapeConfig) -> Result<Option<Self>, SourceError> {
         let Some(source) = config.line_source() else { return Ok(None) };
         match source {
+            LineSource::GcpLog(config) => GcpPush::new(config).map(Self::GcpPush).map(Some),
+            LineSource::PushApi(config) => PushApi::new(config).map(Self::PushApi).map(Some),
+            LineSource::HerokuDrain(config) => {
+                HerokuDrain::new(config).map(Self::HerokuDrain).map(Some)
+            }
             LineSource::Syslog(config) => Ok(Some(Self::Syslog(Box::new(Syslog::new(config)?)))),
             LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
-            LineSource::Journal(_)
-            | LineSource::GcpLog(_)
-            | LineSource::PushApi(_)
-            | LineSource::Docker(_)
-            | LineSource::HerokuDrain(_) => {
+            LineSource::Journal(config) => Ok(Some(Self::Journal(Journal::new(config)?))),
+            LineSource::Docker(_) => {
                 Err(format!("{} is not supported by this version", source.key()).into())
             }
         }
@@ -43,8 +57,12 @@ impl Source {
     /// The key that it is configured by.
     pub fn key(&self) -> &'static str {
         match self {
+            Self::GcpPush(_) => "gcplog",
+            Self::HerokuDrain(_) => "heroku_drain",
+            Self::PushApi(_) => "loki_push_api",
             Self::Syslog(_) => "syslog",
             Self::Gelf(_) => "gelf",
+            Self::Journal(_) => "journal",
         }
     }
 
@@ -54,9 +72,12 @@ impl Source {
     /// It cannot begin its work, or not go on.
     pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
         match self {
-            Self::Syslog(source) => source.run(inlet, stop).await?,
-            Self::Gelf(source) => source.run(inlet, stop).await?,
+            Self::GcpPush(source) => source.run(inlet, stop).await,
+            Self::HerokuDrain(source) => source.run(inlet, stop).await,
+            Self::PushApi(source) => source.run(inlet, stop).await,
+            Self::Syslog(source) => Ok(source.run(inlet, stop).await?),
+            Self::Gelf(source) => Ok(source.run(inlet, stop).await?),
+            Self::Journal(journal) => journal.run(inlet, stop).await,
         }
-        Ok(())
     }
 }

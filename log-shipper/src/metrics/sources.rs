@@ -9,6 +9,8 @@ pub struct SourceMetrics {
     pub journal_lines: Counter,
     /// Journal entries left out, by `error`: `no_message` or `empty_labels`.
     pub journal_errors: Family<Counter>,
+    /// What could not be read of journals, by `part`: `file`, `entry` or `field`.
+    pub journal_damage: Family<Counter>,
     /// Syslog messages passed on.
     pub syslog_entries: Counter,
     /// Syslog messages that could not be parsed.
@@ -41,6 +43,7 @@ impl SourceMetrics {
         Self {
             journal_lines: Counter::default(),
             journal_errors: Family::new(&["error"]),
+            journal_damage: Family::new(&["part"]),
             syslog_entries: Counter::default(),
             syslog_errors: Counter::default(),
             syslog_empty: Counter::default(),
@@ -114,6 +117,11 @@ impl SourceMetrics {
             "promtail_journal_target_parsing_errors_total",
             "Journal entries left out, by reason",
             self.journal_errors.clone(),
+        )?;
+        registry.register(
+            "log_shipper_journal_read_errors_total",
+            "Files, entries and fields of journals that could not be read",
+            self.journal_damage.clone(),
         )?;
         registry.register(
             "promtail_gcp_push_target_parsing_errors_total",

@@ -188,12 +188,12 @@ fn stage(
         "docker" => Box::new(DockerStage::from_node(node, warnings)?),
         "drop" => Box::new(DropStage::from_node(node, metrics, warnings)?),
         "eventlogmessage" => Box::new(EventLogMessageStage::from_node(node, warnings)?),
-        "json" => Box::new(JsonStage::from_node(node, warnings)?),
+        "json" => Box::new(JsonStage::from_node(node, metrics, warnings)?),
         "labelallow" => Box::new(LabelAllowStage::from_node(node)?),
         "labeldrop" => Box::new(LabelDropStage::from_node(node)?),
         "labels" => Box::new(LabelsStage::from_node(node)?),
         "limit" => Box::new(LimitStage::from_node(node, metrics, warnings)?),
-        "logfmt" => Box::new(LogfmtStage::from_node(node, warnings)?),
+        "logfmt" => Box::new(LogfmtStage::from_node(node, metrics, warnings)?),
         "match" => {
             if depth >= MAX_DEPTH {
                 return Err(StageError::new("match", "nested too deeply")

@@ -34,4 +34,34 @@ pub struct Entry {
     pub extracted: Extracted,
     /// Where the first byte stands.
     pub origin: Origin,
+    /// For lines joined over a rotation: where the first byte from the second file stands. The
+    /// position of neither file may pass the entry.
+    pub second_origin: Option<Origin>,
+}
+
+impl Entry {
+    /// The places of the entry: one, or one in each of two files.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        std::iter::once(self.origin).chain(self.second_origin)
+    }
+
+    /// Where its first byte from `file` stands, if it has one.
+    pub fn begin_in(&self, file: FileId) -> Option<u64> {
+        self.origins().filter(|origin| origin.file == file).map(|origin| origin.begin).min()
+    }
+
+    /// What both fields are once `part` is joined to the entry; `None` where that makes three
+    /// files, more than can hold their positions back.
+    pub fn origins_with(&self, part: &Self) -> Option<(Origin, Option<Origin>)> {
+        let (mut first, mut second) = (self.origin, self.second_origin);
+        for origin in part.origins() {
+            let known =
+                if first.file == origin.file { &mut first } else { second.get_or_insert(origin) };
+            if known.file != origin.file {
+                return None;
+            }
+            known.begin = known.begin.min(origin.begin);
+        }
+        Some((first, second))
+    }
 }

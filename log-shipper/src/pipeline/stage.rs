@@ -52,8 +52,8 @@ pub trait Stage: Send + std::fmt::Debug {
         let _ = (end, context);
     }
 
-    /// The smallest [`super::entry::Origin::begin`] among the held entries of `file`: the saved
-    /// position must not pass it.
+    /// The smallest [`Entry::begin_in`] among the held entries of `file`: the saved position must
+    /// not pass it.
     fn held_since(&self, file: FileId) -> Option<u64> {
         let _ = file;
         None

@@ -1,4 +1,5 @@
-//! Counters of lines that stages drop, under Promtail's names.
+//! Counters of lines that stages drop, under Promtail's names, and of lines that they cannot read,
+//! under one of ours.
 //!
 //! A reason appears with its first drop, as in Promtail, not with the stage that may use it.
 
@@ -11,6 +12,7 @@ use prometheus_model::instrument::{Counter, Family, Registry};
 pub struct StageMetrics {
     dropped: Family<Counter>,
     dropped_by_label: Family<Counter>,
+    malformed: Family<Counter>,
 }
 
 /// Counts drops for one reason.
@@ -28,6 +30,7 @@ impl StageMetrics {
         Self {
             dropped: Family::new(&["reason"]),
             dropped_by_label: Family::new(&["label_name", "label_value"]),
+            malformed: Family::new(&["stage"]),
         }
     }
 
@@ -49,7 +52,17 @@ impl StageMetrics {
             "logentry_dropped_lines_by_label_total",
             "Lines that a limit by label dropped, by the value of the label",
             self.dropped_by_label.clone(),
+        )?;
+        registry.register(
+            "log_shipper_malformed_lines_total",
+            "Lines that were not to their end in the format that a stage reads, by stage",
+            self.malformed.clone(),
         )
+    }
+
+    /// The counter of lines that a stage cannot read; it is on the page from now on, at 0.
+    pub(super) fn malformed_lines(&self, stage: &str) -> Counter {
+        self.malformed.get(&[stage])
     }
 
     /// A counter for one reason; for the stages and for `limits_config.readline_rate_drop`.

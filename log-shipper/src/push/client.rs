@@ -1,18 +1,21 @@
-//! Sends the batches of one client in order, again and again where that can help, and settles each:
-//! its lines are saved as done only then.
+//! Sends the batches of one client, those of a tenant in order, again and again where that can help,
+//! and settles each: its lines are saved as done only then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use daemon_runtime::backoff::Backoff;
-use daemon_runtime::error_chain::ErrorChain;
+use instrumentation::json_log::ErrorChain;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::Endpoint;
+use super::lanes::Lanes;
 use super::verdict::{PushError, Verdict};
 use crate::batch::accumulator::Batch;
 use crate::metrics::{ClientMetrics, DropReason};
+use crate::spool::queue::Outlet;
 
 /// When and how often a batch is tried.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,24 @@ pub struct RetryPolicy {
     pub drop_rate_limited: bool,
 }
 
+/// Where the batches of a client come from.
+pub trait Batches: Send {
+    /// The next one; `None` when no more will come.
+    fn next(&mut self) -> impl Future<Output = Option<Batch>> + Send;
+}
+
+impl Batches for mpsc::Receiver<Batch> {
+    async fn next(&mut self) -> Option<Batch> {
+        self.recv().await
+    }
+}
+
+impl Batches for Outlet {
+    async fn next(&mut self) -> Option<Batch> {
+        Outlet::next(self).await
+    }
+}
+
 /// One client of the configuration.
 #[derive(Debug)]
 pub struct Client {
@@ -36,27 +57,35 @@ pub struct Client {
     pub retry: RetryPolicy,
     /// What it counts.
     pub metrics: ClientMetrics,
+    /// In metrics, and as the folder of its write-ahead log.
+    pub name: String,
+    /// It must not hold up others: what it cannot take in time is given up.
+    pub optional: bool,
 }
 
 impl Client {
-    /// Sends batches until the queue closes, or `deadline` is cancelled: what is not accepted by
+    /// Sends batches until there are no more, or `deadline` is cancelled: what is not accepted by
     /// then stays unsettled, and is read again from its file after the next start.
-    pub async fn run(self, mut batches: mpsc::Receiver<Batch>, deadline: CancellationToken) {
-        loop {
-            let batch = tokio::select! {
-                () = deadline.cancelled() => break,
-                batch = batches.recv() => batch,
-            };
-            let Some(batch) = batch else { return };
-            tokio::select! {
-                () = deadline.cancelled() => break,
-                () = self.deliver(batch) => {}
+    pub async fn run(self, mut batches: impl Batches, deadline: CancellationToken) {
+        let client = Arc::new(self);
+        let mut lanes = Lanes::new(Arc::clone(&client), deadline.clone());
+        let feed = async {
+            while let Some(batch) = batches.next().await {
+                lanes.send(batch).await;
             }
+        };
+        let is_complete = tokio::select! {
+            () = deadline.cancelled() => false,
+            () = feed => true,
+        };
+        lanes.finish().await;
+        if !is_complete || deadline.is_cancelled() {
+            tracing::warn!(host = client.endpoint.host(), "stopped before everything was accepted");
         }
-        tracing::warn!(host = self.endpoint.host(), "stopped with batches that were not accepted");
     }
 
-    async fn deliver(&self, mut batch: Batch) {
+    /// Sends one batch until it is settled.
+    pub(super) async fn deliver(&self, mut batch: Batch) {
         let body = Bytes::from(std::mem::take(&mut batch.body));
         self.metrics.encoded_bytes.inc_by(body.len() as u64);
         self.metrics.prepare_tenant(&batch.tenant);

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use daemon_runtime::error_chain::ErrorChain;
-use daemon_runtime::secret::{Secret, SecretFile};
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Request};
 
 use super::verdict::PushError;
 use crate::batch::accumulator::Batch;
+use crate::http_client::{Requester, SendError};
 
 /// Bytes of an answer's body that are read: its first line goes into the log.
 const MAX_ANSWER: usize = 1_024;
@@ -26,75 +24,24 @@ const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// Names us to the server.
 const USER_AGENT: &str = concat!("bellwether-log-shipper/", env!("CARGO_PKG_VERSION"));
 
-/// A value that is in the configuration, or in a file that may change.
-#[derive(Debug)]
-pub enum Credential {
-    /// In the configuration.
-    Inline(Secret<String>),
-    /// Read again when the file changes.
-    File(SecretFile),
-}
-
-impl Credential {
-    /// The last good value where a file cannot be read any more: it may still be right.
-    fn read(&self) -> String {
-        match self {
-            Self::Inline(secret) => secret.expose().clone(),
-            Self::File(file) => {
-                let reading = file.read();
-                if let Some(problem) = &reading.problem {
-                    tracing::warn!(error = %ErrorChain(problem), "secret cannot be read again, using the last one");
-                }
-                reading.secret.expose().clone()
-            }
-        }
-    }
-}
-
-/// How requests are authorised.
-#[derive(Debug)]
-pub enum Authorization {
-    /// Not at all.
-    None,
-    /// User and password.
-    Basic {
-        /// User.
-        username: Option<Credential>,
-        /// Password.
-        password: Option<Credential>,
-    },
-    /// A token, with the scheme that stands before it.
-    Token {
-        /// `Bearer` unless configured.
-        scheme: String,
-        /// The token.
-        credentials: Credential,
-    },
-}
-
 /// Where and how batches are pushed.
 #[derive(Debug)]
 pub struct Endpoint {
-    http: reqwest::Client,
+    requester: Requester,
     url: reqwest::Url,
     host: String,
     headers: HeaderMap,
-    authorization: Authorization,
 }
 
 impl Endpoint {
-    /// An endpoint that pushes to `url` through `http`, which holds time limits, TLS and proxy.
+    /// An endpoint that pushes to `url` through `requester`, which holds time limits, TLS, proxy and
+    /// credentials.
     ///
     /// Headers that a push sets itself (`Content-Type`, `X-Scope-OrgID`) cannot be overridden.
-    pub fn new(
-        http: reqwest::Client,
-        url: reqwest::Url,
-        mut headers: HeaderMap,
-        authorization: Authorization,
-    ) -> Self {
+    pub fn new(requester: Requester, url: reqwest::Url, mut headers: HeaderMap) -> Self {
         headers.insert(reqwest::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         let host = host_of(&url);
-        Self { http, url, host, headers, authorization }
+        Self { requester, url, host, headers }
     }
 
     /// Host and port, as in metrics and logs.
@@ -107,31 +54,20 @@ impl Endpoint {
     /// # Errors
     /// [`PushError`] says whether it is worth another try.
     pub async fn push(&self, batch: &Batch, body: Bytes) -> Result<(), PushError> {
-        let mut request = self.http.post(self.url.clone()).headers(self.headers.clone());
-        request = request.header(CONTENT_TYPE, PROTOBUF);
+        let mut request = Request::new(Method::POST, self.url.clone());
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert(CONTENT_TYPE, PROTOBUF);
         if !batch.tenant.is_empty() {
-            request = request.header(TENANT, &*batch.tenant);
+            let tenant = HeaderValue::from_bytes(batch.tenant.as_bytes())
+                .map_err(|_| PushError::InvalidTenant { tenant: batch.tenant.to_string() })?;
+            headers.insert(TENANT, tenant);
         }
-        match &self.authorization {
-            Authorization::None => {}
-            Authorization::Basic { username, password } => {
-                let username = username.as_ref().map(Credential::read);
-                let password = password.as_ref().map(Credential::read);
-                request = request.basic_auth(username.unwrap_or_default(), password);
-            }
-            Authorization::Token { scheme, credentials } => {
-                let value = format!("{scheme} {}", credentials.read());
-                let mut value = HeaderValue::try_from(value)
-                    .map_err(|_| PushError::InvalidToken { host: self.host.clone() })?;
-                value.set_sensitive(true);
-                request = request.header(AUTHORIZATION, value);
-            }
-        }
-        let no_answer = |cause: reqwest::Error| PushError::NoAnswer {
-            host: self.host.clone(),
-            cause: cause.without_url(),
-        };
-        let mut answer = request.body(body).send().await.map_err(no_answer)?;
+        *request.body_mut() = Some(body.into());
+        let mut answer = self.requester.send(request).await.map_err(|error| match error {
+            SendError::NoAnswer { cause } => PushError::NoAnswer { host: self.host.clone(), cause },
+            cause => PushError::NotSent { host: self.host.clone(), cause },
+        })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

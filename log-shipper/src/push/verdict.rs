@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use crate::http_client::SendError;
+
 /// One failed push of one batch.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,11 +19,21 @@ pub enum PushError {
         #[source]
         cause: reqwest::Error,
     },
-    /// A token with characters that no header may have; its file may be mended.
-    #[error("the token for {host} has characters that no header may have")]
-    InvalidToken {
+    /// Nothing was sent: no token, or credentials that no header may have; both may be mended.
+    #[error("nothing was sent to {host}")]
+    NotSent {
         /// Host and port.
         host: String,
+        /// Why.
+        #[source]
+        cause: SendError,
+    },
+    /// A tenant with characters that no header may have: it came from a line, so another attempt
+    /// would end alike.
+    #[error("the tenant {tenant:?} has characters that no header may have")]
+    InvalidTenant {
+        /// The tenant.
+        tenant: String,
     },
     /// Any status that is not a success.
     #[error("{host} answered {status}: {reason}")]
@@ -58,8 +70,8 @@ impl PushError {
             {
                 Verdict::Retry { at_least: retry_after.unwrap_or_default() }
             }
-            Self::Refused { .. } => Verdict::GiveUp,
-            Self::NoAnswer { .. } | Self::InvalidToken { .. } => {
+            Self::Refused { .. } | Self::InvalidTenant { .. } => Verdict::GiveUp,
+            Self::NoAnswer { .. } | Self::NotSent { .. } => {
                 Verdict::Retry { at_least: Duration::ZERO }
             }
         }
@@ -74,7 +86,9 @@ impl PushError {
     pub fn status_code(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.as_u16().to_string(),
-            Self::NoAnswer { .. } | Self::InvalidToken { .. } => "-1".to_owned(),
+            Self::NoAnswer { .. } | Self::NotSent { .. } | Self::InvalidTenant { .. } => {
+                "-1".to_owned()
+            }
         }
     }
 }

@@ -8,12 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::shutdown::{self, Reloads};
 use daemon_runtime::supervise::SupervisorError;
 use instrumentation::build_info::BuildInfo;
-use instrumentation::json_log::{self, LogControl};
-use instrumentation::ops_server::{self, OpsServer, Readiness};
+use instrumentation::json_log::{self, ErrorChain, LogControl};
+use instrumentation::ops_server::{OpsServer, Readiness};
 use instrumentation::process_metrics::ProcessMetrics;
 use prometheus_model::exposition::{Collect, Writer};
 use prometheus_model::instrument::{RegisterError, Registry};
@@ -26,9 +25,11 @@ use super::run::{self, Process};
 use super::web::Pages;
 use crate::cli::{Flags, Parsed};
 use crate::config::{Config, ConfigError};
+use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
-use crate::tail::position_table::PositionTable;
+use crate::tail::file_records::{self, FileRecords};
+use crate::tail::position_table::{PositionTable, Saved};
 use crate::tail::positions_file::{self, Positions, PositionsError};
 
 /// As Promtail: a wrong configuration and a failure have one code, a wrong flag another.
@@ -49,6 +50,8 @@ enum DaemonError {
     Positions(#[from] PositionsError),
     #[error("cannot start")]
     Start(#[from] io::Error),
+    #[error("configuration refused")]
+    Server(#[from] HttpServerError),
     #[error("cannot listen on {address}")]
     Listen {
         address: String,
@@ -83,12 +86,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if flags.check_syntax() {
-        return check_syntax(&config);
+        return check_syntax(&flags, &config);
     }
     if flags.print_config_stderr() {
         let _ = io::stderr().write_all(config.to_yaml().as_bytes());
     }
     let log = start_log(&flags, &config);
+    if flags.log_config_reverse_order() {
+        log_reversed(&config);
+    }
     match run(&flags, config, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -105,9 +111,14 @@ fn load(flags: &Flags) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// Promtail's exit code, and what a start would refuse besides.
-fn check_syntax(config: &Config) -> ExitCode {
+/// Promtail's exit code, and what a start would refuse besides. Without a file there is nothing to
+/// check: a script that lost its path must not be told that all is well.
+fn check_syntax(flags: &Flags, config: &Config) -> ExitCode {
     let mut out = io::stdout().lock();
+    if flags.config_file().is_empty() {
+        let _ = writeln!(out, "Invalid config file: -config.file names none");
+        return ExitCode::from(FAILED);
+    }
     let _ = writeln!(out, "Valid config file! No syntax issues found");
     match Plan::new(config, &crate::metrics::Metrics::new(), &StageMetrics::new()) {
         Ok(plan) => {
@@ -123,6 +134,13 @@ fn check_syntax(config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Last line first: a log page that shows the newest line on top then shows the file as it is read.
+fn log_reversed(config: &Config) {
+    for line in config.to_yaml().lines().rev() {
+        tracing::info!("{line}");
+    }
+}
+
 fn start_log(flags: &Flags, config: &Config) -> LogControl {
     let format = config.server.log_format.unwrap_or(json_log::Format::Logfmt);
     let builder =
@@ -135,7 +153,10 @@ fn start_log(flags: &Flags, config: &Config) -> LogControl {
 }
 
 fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError> {
-    let process = Process { dry_run: flags.dry_run(), ..Process::default() };
+    if flags.inspect() {
+        tracing::warn!("-inspect has no effect: this version does not show what stages change");
+    }
+    let process = Process::new(flags.dry_run());
     let stage_metrics = StageMetrics::new();
     let plan = Plan::new(&config, &process.metrics, &stage_metrics)?;
     let positions = load_positions(&config)?;
@@ -148,7 +169,21 @@ fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError
         .block_on(daemon.serve(config, plan, positions))
 }
 
-fn load_positions(config: &Config) -> Result<Positions, PositionsError> {
+fn load_positions(config: &Config) -> Result<Saved, PositionsError> {
+    let path = &config.positions.filename;
+    let beside = file_records::path_beside(path);
+    let records = file_records::load(&beside).unwrap_or_else(|error| {
+        tracing::warn!(
+            path = %beside.display(), %error,
+            "ignoring the side file: files that were rotated since the last run are not recognised"
+        );
+        FileRecords::default()
+    });
+    let positions = load_positions_file(config)?;
+    Ok(Saved { positions, records })
+}
+
+fn load_positions_file(config: &Config) -> Result<Positions, PositionsError> {
     match positions_file::load(&config.positions.filename) {
         Err(error) if config.positions.ignore_invalid_yaml => {
             tracing::warn!(error = %ErrorChain(&error), "ignoring the positions file, reading files from the start");
@@ -186,21 +221,17 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn serve(
-        self,
-        config: Config,
-        plan: Plan,
-        positions: Positions,
-    ) -> Result<(), DaemonError> {
+    async fn serve(self, config: Config, plan: Plan, positions: Saved) -> Result<(), DaemonError> {
         let stop = shutdown::on_signal()?;
         let hangups = Reloads::on_hangup()?;
         let (requests, mut reloads) = mpsc::channel(RELOADS_WAITING);
         let readiness = Readiness::default();
         let server_stop = CancellationToken::new();
-        let server =
-            self.server(&config, requests, readiness.clone()).await?.map(|(listener, router)| {
-                tokio::spawn(ops_server::serve(listener, router, server_stop.clone()))
-            });
+        let server = self.server(&config, requests, readiness.clone()).await?.map(
+            |(server, listener, router)| {
+                tokio::spawn(server.serve(listener, router, server_stop.clone()))
+            },
+        );
         let result = self
             .run_configurations(config, plan, positions, stop, &hangups, &mut reloads, &readiness)
             .await;
@@ -221,7 +252,7 @@ impl Daemon {
         &self,
         mut config: Config,
         mut plan: Plan,
-        mut known: Positions,
+        mut known: Saved,
         stop: CancellationToken,
         hangups: &Reloads,
         reloads: &mut mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
@@ -275,7 +306,7 @@ impl Daemon {
             flatten(running.await)?;
             let answer;
             (config, plan, answer) = next;
-            known = table.snapshot();
+            known = table.saved();
             is_reload = true;
             tracing::info!("configuration reloaded");
             if let Some(answer) = answer {
@@ -304,11 +335,12 @@ impl Daemon {
         config: &Config,
         requests: super::web::ReloadRequests,
         readiness: Readiness,
-    ) -> Result<Option<(TcpListener, axum::Router)>, DaemonError> {
+    ) -> Result<Option<(HttpServer, TcpListener, axum::Router)>, DaemonError> {
         let server = &config.server;
         if server.disable {
             return Ok(None);
         }
+        let http = HttpServer::new("server", server)?;
         let registry = Registry::new();
         self.process.metrics.register(&registry)?;
         self.stage_metrics.register(&registry)?;
@@ -320,11 +352,10 @@ impl Daemon {
             .label("goversion", "")
             .label("tags", "")
             .label("version", version);
-        let prefix = server.http_path_prefix.trim_end_matches('/').to_owned();
         let pages = Pages {
             status: self.process.status.clone(),
             metrics: self.process.metrics.clone(),
-            prefix: prefix.clone(),
+            prefix: http.prefix().to_owned(),
             check_targets: server.health_check_target
                 && !config.target_config.stdin
                 && config.scrape_configs.iter().all(|job| job.line_source().is_none()),
@@ -335,23 +366,19 @@ impl Daemon {
             .collector(self.custom.clone())
             .collector(build_info)
             .collector(ProcessMetrics)
+            .without_metrics(!server.register_instrumentation)
             .log_control(self.log.clone())
             .readiness(readiness)
             .router();
-        let mut router = ops.merge(pages.router());
-        if !prefix.is_empty() {
-            router = axum::Router::new().nest(&prefix, router);
-        }
-        let host = if server.http_listen_address.is_empty() {
-            "[::]"
-        } else {
-            &server.http_listen_address
-        };
-        let address = format!("{host}:{}", server.http_listen_port);
-        let listener = TcpListener::bind(&address)
+        let router = ops.merge(pages.router());
+        let listener = http
+            .bind()
             .await
-            .map_err(|cause| DaemonError::Listen { address, cause })?;
-        Ok(Some((listener, router)))
+            .map_err(|cause| DaemonError::Listen { address: http.address(), cause })?;
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "ops server listening");
+        }
+        Ok(Some((http, listener, router)))
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 use prometheus_model::label_set::LabelSet;
 
 use super::sink::Sink;
+use crate::batch::streams::TENANT_LABEL;
 use crate::intake::message::Message;
 use crate::pipeline::entry::{Entry, Origin};
 use crate::pipeline::run::Pipeline;
@@ -27,6 +28,12 @@ pub struct ReadlineLimit {
     /// Lines over the rate are dropped and counted here; `None` = reading waits instead.
     pub drop: Option<DropCounter>,
 }
+
+/// How long one sink is waited for before the others are looked at.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// How far the time of reading may run ahead of the clock: lines get a nanosecond each.
+const MAX_AHEAD_NS: i64 = 1_000_000_000;
 
 /// Takes lines of one worker to their sinks.
 #[derive(Debug)]
@@ -87,8 +94,8 @@ impl LineShipper {
         let (pipelines, files) = (&self.pipelines, &mut self.files);
         self.closing.retain(|(job, file)| {
             let is_held = pipelines[*job].held_since(*file).is_some();
-            if !is_held {
-                files.remove(file);
+            if !is_held && let Some(progress) = files.remove(file) {
+                progress.release();
             }
             is_held
         });
@@ -98,8 +105,11 @@ impl LineShipper {
     pub fn set_clock(&mut self) {
         self.context.now = Instant::now();
         // Loki takes two entries with equal time and line for one: the time of reading never
-        // repeats, nor goes back with the clock.
-        self.context.now_ns = now_ns().max(self.context.now_ns);
+        // repeats. A clock that was set back is followed: Loki refuses what is in its future.
+        let now = now_ns();
+        if now > self.context.now_ns || self.context.now_ns - now > MAX_AHEAD_NS {
+            self.context.now_ns = now;
+        }
     }
 
     /// The monotonic clock as of [`Self::set_clock`].
@@ -131,6 +141,12 @@ impl LineShipper {
             self.entry.timestamp_ns = timestamp;
         }
         self.entry.metadata.extend_from_slice(&message.metadata);
+        if let Some((name, tenant)) =
+            message.labels.get_key(TENANT_LABEL).zip(message.labels.get(TENANT_LABEL))
+        {
+            // Batches look for the tenant among what was changed, which is quicker for lines.
+            self.entry.labels.set(name, tenant);
+        }
         self.process(job)
     }
 
@@ -144,6 +160,7 @@ impl LineShipper {
         entry.extracted.reset(labels);
         entry.metadata.clear();
         entry.origin = origin;
+        entry.second_origin = None;
     }
 
     fn process(&mut self, job: usize) -> ControlFlow<Instant> {
@@ -182,8 +199,24 @@ impl LineShipper {
             }
         }
         let files = &self.files;
+        let mut is_blocked = false;
         for sink in &mut self.sinks {
             sink.accept(entry, now, &|file| files.get(&file).cloned());
+            is_blocked |= sink.is_blocked();
+        }
+        if is_blocked {
+            self.wait_for_room();
+        }
+    }
+
+    /// That is how a slow Loki slows down reading. The batches of other clients go out meanwhile.
+    fn wait_for_room(&mut self) {
+        while let Some(blocked) = self.sinks.iter().position(|sink| sink.is_blocked()) {
+            let now = Instant::now();
+            for sink in self.sinks.iter_mut().filter(|sink| !sink.is_blocked()) {
+                sink.flush(Some(now));
+            }
+            self.sinks[blocked].wait(WAIT);
         }
     }
 
@@ -213,6 +246,7 @@ impl LineShipper {
         for sink in &mut self.sinks {
             sink.flush(now);
         }
+        self.wait_for_room();
     }
 }
 

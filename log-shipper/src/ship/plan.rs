@@ -9,6 +9,7 @@ use prometheus_model::label_set::LabelSet;
 use prometheus_model::relabel::RelabelRule;
 
 use super::line_shipper::ReadlineLimit;
+use super::run::host_name;
 use super::status::JobStatus;
 use super::worker::source::ReaderOptions;
 use crate::batch::accumulator::Shape;
@@ -16,8 +17,11 @@ use crate::config::clients::Client as ClientConfig;
 use crate::config::scrape_configs::{Compression, ScrapeConfig};
 use crate::config::{Config, StartError};
 use crate::discovery::file_targets::FileTargets;
+use crate::discovery::kubernetes::cluster::Surroundings;
+use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
 use crate::discovery::static_targets;
 use crate::discovery::target::{self, ADDRESS_LABEL, Group, Resolved};
+use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::intake::source::{Source, SourceError};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
@@ -31,9 +35,6 @@ use crate::push::connect::{self, ConnectError};
 use crate::tail::compressed_reader::Format;
 use crate::tail::line_reader::DEFAULT_LINE_LIMIT;
 
-/// Promtail's default number of attempts.
-const DEFAULT_ATTEMPTS: u32 = 10;
-
 /// Why a configuration cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,14 +42,18 @@ pub enum PlanError {
     /// Clients or sources.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A discovery of this version's to-do list.
-    #[error("scrape config {job:?}: {key} is not supported by this version")]
-    Unsupported {
+    /// A discovery of pods.
+    #[error("scrape config {job:?}")]
+    Kubernetes {
         /// `job_name`
         job: String,
-        /// The key.
-        key: &'static str,
+        /// What cannot work.
+        #[source]
+        cause: KubernetesError,
     },
+    /// The server for operators.
+    #[error(transparent)]
+    Server(#[from] HttpServerError),
     /// A source of messages.
     #[error("scrape config {job:?}")]
     Source {
@@ -83,10 +88,13 @@ pub struct Job {
     pub reader: ReaderOptions,
     /// What brings messages, where it reads no files. Taken out when it is started.
     pub source: Option<Source>,
+    /// What finds pods. Taken out when it is started.
+    pub discoveries: Vec<PodDiscovery>,
     /// The key of what it reads.
     kind: &'static str,
     statics: Vec<Group>,
     files: FileTargets,
+    pods: Vec<PodTargets>,
     rules: Arc<[RelabelRule]>,
 }
 
@@ -116,6 +124,10 @@ impl Plan {
         stage_metrics: &StageMetrics,
     ) -> Result<Self, PlanError> {
         config.validate_for_start()?;
+        if !config.server.disable {
+            // a process keeps its server over reloads, but a block that is wrong is told
+            HttpServer::new("server", &config.server)?;
+        }
         let custom_metrics = CustomMetrics::new();
         let mut warnings = config.warnings().to_vec();
         let mut jobs = Vec::new();
@@ -147,9 +159,7 @@ impl Job {
         context: &mut BuildContext,
     ) -> Result<Self, PlanError> {
         let name = config.job_name.clone();
-        if !config.kubernetes_sd_configs.is_empty() && !stdin {
-            return Err(PlanError::Unsupported { job: name, key: "kubernetes_sd_configs" });
-        }
+        let discoveries = if stdin { Vec::new() } else { discoveries(config)? };
         let source = if stdin { None } else { self::source(config)? };
         let pipeline = build(&config.pipeline_stages, context)
             .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
@@ -167,15 +177,18 @@ impl Job {
             source,
             statics: static_targets::groups(&config.static_configs),
             files: FileTargets::new(&config.file_sd_configs),
+            pods: discoveries.iter().map(PodDiscovery::targets).collect(),
+            discoveries,
             rules: config.relabel_rules().expect("rules are compiled when they are loaded").into(),
             name,
         })
     }
 
-    /// Looks for targets: files may have changed since the last time.
+    /// Looks for targets: files and pods may have changed since the last time.
     pub fn discover(&mut self, host: &str) -> Resolved {
         let mut groups = self.statics.clone();
         groups.extend(self.files.groups());
+        groups.extend(self.pods.iter().flat_map(PodTargets::groups));
         target::resolve(&groups, &self.rules, host)
     }
 
@@ -202,6 +215,13 @@ impl Job {
     }
 }
 
+fn discoveries(config: &ScrapeConfig) -> Result<Vec<PodDiscovery>, PlanError> {
+    let surroundings = Surroundings::of_process(host_name());
+    let failed = |cause| PlanError::Kubernetes { job: config.job_name.clone(), cause };
+    let discoveries = config.kubernetes_sd_configs.iter();
+    discoveries.map(|config| PodDiscovery::new(config, &surroundings).map_err(failed)).collect()
+}
+
 fn source(config: &ScrapeConfig) -> Result<Option<Source>, PlanError> {
     let failed = |cause| PlanError::Source { job: config.job_name.clone(), cause };
     Source::new(config).map_err(failed)
@@ -221,17 +241,15 @@ fn client(
     metrics: &Metrics,
 ) -> Result<Client, ConnectError> {
     let endpoint = connect::endpoint(config)?;
-    let retries = config.backoff_config.max_retries;
-    // With one client, waiting for Loki holds nobody up and loses nothing.
-    let has_no_end = retries == 0 || (is_only_one && retries == DEFAULT_ATTEMPTS);
     let retry = RetryPolicy {
         min_period: config.backoff_config.min_period.as_duration(),
         max_period: config.backoff_config.max_period.as_duration(),
-        max_attempts: (!has_no_end).then_some(retries),
+        max_attempts: config.backoff_config.max_attempts(is_only_one),
         drop_rate_limited: config.drop_rate_limited_batches,
     };
     let metrics = metrics.client(endpoint.host());
-    Ok(Client { endpoint, retry, metrics })
+    let (name, optional) = (config.effective_name(), config.optional);
+    Ok(Client { endpoint, retry, metrics, name, optional })
 }
 
 fn shape(client: &ClientConfig, config: &Config) -> Shape {

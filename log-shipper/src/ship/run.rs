@@ -6,19 +6,17 @@
 //! again after the next start.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon_runtime::error_chain::ErrorChain;
 use daemon_runtime::supervise::{Supervisor, SupervisorError};
-use rustix::event::{EventfdFlags, eventfd};
+use instrumentation::json_log::ErrorChain;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::dry_run::Printer;
 use super::line_shipper::LineShipper;
-use super::plan::Plan;
+use super::plan::{Job, Plan};
 use super::receiver::Receiver;
 use super::sink::{ClientSink, Sink};
 use super::status::Status;
@@ -26,9 +24,14 @@ use super::stdin;
 use super::worker::Worker;
 use crate::batch::accumulator::{Accumulator, Batch};
 use crate::config::Config;
+use crate::config::wal::Wal;
 use crate::discovery::target::Rejection;
+use crate::discovery::wake::Wake;
 use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
+use crate::push::client::Client;
+use crate::spool::queue;
+use crate::tail::descriptors::Descriptors;
 use crate::tail::follow::{Discover, Follower, Rhythm, Wiring};
 use crate::tail::mailbox::Mailbox;
 use crate::tail::position_table::PositionTable;
@@ -53,7 +56,7 @@ const QUEUED_MESSAGES: usize = 64;
 const MAX_WORKERS: usize = 4;
 
 /// What a process keeps over reloads.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Process {
     /// Numbers of files and batches.
     pub numbers: Arc<Numbers>,
@@ -65,6 +68,22 @@ pub struct Process {
     pub dry_run: bool,
     /// Another configuration ran before this one.
     pub is_reload: bool,
+    /// How many log files may be open.
+    pub descriptors: Arc<Descriptors>,
+}
+
+impl Process {
+    /// Of a process that begins.
+    pub fn new(dry_run: bool) -> Self {
+        Self {
+            numbers: Arc::default(),
+            metrics: Metrics::new(),
+            status: Status::default(),
+            dry_run,
+            is_reload: false,
+            descriptors: Descriptors::of_process(),
+        }
+    }
 }
 
 /// Runs a plan until `stop` is cancelled (or standard input has ended), and stops it.
@@ -101,6 +120,7 @@ pub async fn run(
             sinks.push(Box::new(Printer::new(colours)));
         }
     } else {
+        process.metrics.spools.set_running(if config.wal.enabled { clients.len() } else { 0 });
         for (index, (client, shape)) in clients.into_iter().enumerate() {
             let (queue, batches) = mpsc::channel::<Batch>(QUEUED_BATCHES * workers);
             for sinks in &mut queues {
@@ -109,16 +129,14 @@ pub async fn run(
                     accumulator,
                     queue.clone(),
                     client.metrics.clone(),
+                    client.optional,
                 )));
             }
-            let deadline = deadline.clone();
-            supervisor.run_once(format!("client {index}"), async move {
-                client.run(batches, deadline).await;
-                Ok::<(), io::Error>(())
-            });
+            let (metrics, wal) = (&process.metrics, &config.wal);
+            start_client(&mut supervisor, index, client, batches, wal, metrics, &deadline);
         }
     }
-    let shipper = |jobs: &[super::plan::Job], sinks| {
+    let shipper = |jobs: &[Job], sinks| {
         let mut pipelines: Vec<_> = jobs.iter().map(|job| job.pipeline.fork()).collect();
         if pipelines.is_empty() {
             pipelines.push(crate::pipeline::run::Pipeline::default());
@@ -160,6 +178,11 @@ pub async fn run(
             stdin::ship_all(io::stdin().lock(), &labels, limit, shipper)
         });
     } else {
+        let wake = Wake::new().map_err(|cause| {
+            let (task, cause) = ("watcher".to_owned(), cause.into());
+            SupervisorError::TaskFailed { task, cause }
+        })?;
+        find_pods(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
         let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
         for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
             let options = jobs.iter().map(|job| job.reader.clone()).collect();
@@ -168,12 +191,14 @@ pub async fn run(
                 shipper(&jobs, sinks),
                 options,
                 process.metrics.clone(),
+                Arc::clone(&process.descriptors),
             );
             supervisor.run_thread(format!("worker {index}"), move |_| {
                 worker.run();
                 Ok::<(), io::Error>(())
             });
         }
+        let counts_lines = jobs.iter().map(|job| job.reader.decompression.is_some()).collect();
         let status = process.status.clone();
         let config_text = config.to_yaml();
         let table = Arc::clone(&positions);
@@ -195,7 +220,14 @@ pub async fn run(
             status.apply(shown.collect(), Arc::clone(&table), config_text.clone());
             Some(resolved.into_iter().map(|job| job.targets).collect())
         });
-        watch(&mut supervisor, process, config, &positions, mailboxes, discover);
+        let wiring = Wiring {
+            mailboxes,
+            positions: Arc::clone(&positions),
+            numbers: Arc::clone(&process.numbers),
+            descriptors: Arc::clone(&process.descriptors),
+            counts_lines,
+        };
+        watch(&mut supervisor, config, wiring, discover, wake, stop.clone());
     }
     let saves = !process.dry_run && !config.target_config.stdin;
     if saves {
@@ -232,13 +264,84 @@ pub async fn run(
     }
 }
 
+/// A task for the client, and with a write-ahead log a thread that fills that.
+fn start_client(
+    supervisor: &mut Supervisor,
+    index: usize,
+    client: Client,
+    batches: mpsc::Receiver<Batch>,
+    wal: &Wal,
+    metrics: &Metrics,
+    deadline: &CancellationToken,
+) {
+    let name = format!("client {index}");
+    if !wal.enabled {
+        let deadline = deadline.clone();
+        supervisor.run_once(name, async move {
+            client.run(batches, deadline).await;
+            Ok::<(), io::Error>(())
+        });
+        return;
+    }
+    let folder = wal.dir.join(folder_name(&client.name));
+    match queue::open(&folder, wal.max_size.0, metrics.spools.client(&client.name)) {
+        Ok((appender, outlet)) => {
+            let stop_writing = deadline.clone();
+            supervisor.run_thread(format!("write-ahead log of {name}"), move |_| {
+                appender.run(batches, &stop_writing);
+                Ok::<(), io::Error>(())
+            });
+            let deadline = deadline.clone();
+            supervisor.run_once(name, async move {
+                client.run(outlet, deadline).await;
+                Ok::<(), io::Error>(())
+            });
+        }
+        Err(error) => supervisor.run_once(name, async move { Err::<(), _>(error) }),
+    }
+}
+
+/// A client's name as the name of a folder: whatever could mean something in a path is replaced.
+fn folder_name(client: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
+    let mut name = String::with_capacity(client.len());
+    for char in client.chars() {
+        if is_plain(char) {
+            name.push(char);
+        } else {
+            let _ = std::fmt::Write::write_fmt(&mut name, format_args!("%{:x}", u32::from(char)));
+        }
+    }
+    name
+}
+
+/// Starts what finds the pods of the jobs.
+fn find_pods(
+    supervisor: &mut Supervisor,
+    jobs: &mut [Job],
+    wake: &Wake,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) {
+    for job in jobs {
+        for discovery in job.discoveries.drain(..) {
+            let failing = metrics.kubernetes_watches_failing.clone();
+            let finding = discovery.run(wake.clone(), failing, stop.clone());
+            supervisor.run_once(format!("kubernetes_sd_configs of {}", job.name), async {
+                finding.await;
+                Ok::<(), io::Error>(())
+            });
+        }
+    }
+}
+
 fn watch(
     supervisor: &mut Supervisor,
-    process: &Process,
     config: &Config,
-    positions: &Arc<PositionTable>,
-    mailboxes: Vec<Arc<Mailbox>>,
+    wiring: Wiring,
     discover: Discover,
+    wake: Wake,
+    stop: CancellationToken,
 ) {
     let watch = &config.global.file_watch_config;
     let rhythm = Rhythm {
@@ -246,37 +349,21 @@ fn watch(
         poll_min: watch.min_poll_frequency.as_duration().max(Duration::from_millis(1)),
         poll_max: watch.max_poll_frequency.as_duration().max(Duration::from_millis(1)),
     };
-    let wiring = Wiring {
-        mailboxes: mailboxes.clone(),
-        positions: Arc::clone(positions),
-        numbers: Arc::clone(&process.numbers),
-    };
+    let ring = wake.clone();
+    supervisor.run_once("stop of the watcher", async move {
+        stop.cancelled().await;
+        ring.ring();
+        Ok::<(), io::Error>(())
+    });
     supervisor.run_thread("watcher", move |stop| {
-        let stopped = stop.clone();
-        let result = wake_on(&stop).and_then(|wake| {
-            Follower::new(wiring, rhythm, discover).run(&wake, &|| stopped.is_cancelled())
-        });
+        let mailboxes = wiring.mailboxes.clone();
+        let result = Follower::new(wiring, rhythm, discover).run(&wake, &|| stop.is_cancelled());
         // Workers end when nobody tells them of files any more.
         for mailbox in &mailboxes {
             mailbox.stop();
         }
         result
     });
-}
-
-/// A descriptor that becomes readable when the token is cancelled.
-fn wake_on(stop: &CancellationToken) -> io::Result<OwnedFd> {
-    let wake = eventfd(0, EventfdFlags::CLOEXEC)?;
-    let writer = wake.try_clone()?;
-    let stop = stop.clone();
-    std::thread::Builder::new().name("watcher wake".to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(stop.cancelled());
-        }
-        let _ = rustix::io::write(&writer, &1_u64.to_ne_bytes());
-    })?;
-    Ok(wake)
 }
 
 async fn save(table: &Arc<PositionTable>, metrics: &Metrics) {
@@ -305,7 +392,7 @@ fn report(metrics: &Metrics, resolved: &[crate::discovery::target::Resolved]) {
     metrics.targets_active.set(targets as f64);
 }
 
-fn stdin_labels(jobs: &[super::plan::Job]) -> prometheus_model::label_set::LabelSet {
+fn stdin_labels(jobs: &[Job]) -> prometheus_model::label_set::LabelSet {
     if jobs.len() > 1 {
         tracing::warn!("standard input uses the first scrape config, ignoring the others");
     }

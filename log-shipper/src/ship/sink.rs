@@ -1,9 +1,12 @@
 //! Where finished entries of a worker go: the queue of a client, or a terminal.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::batch::accumulator::{Accumulator, Batch, Incident};
 use crate::metrics::{ClientMetrics, DropReason};
@@ -15,8 +18,11 @@ use crate::tail::progress::Progress;
 pub type FindProgress<'a> = dyn Fn(FileId) -> Option<Arc<Progress>> + 'a;
 
 /// Takes the entries of one worker.
+///
+/// A sink never blocks on its own: what it cannot pass on it keeps, says so, and takes nothing more
+/// until it could. So the worker can look after its other sinks meanwhile.
 pub trait Sink: Send + std::fmt::Debug {
-    /// Takes one entry. May block: that is how a slow Loki slows down reading.
+    /// Takes one entry.
     fn accept(&mut self, entry: &Entry, now: Instant, progress: &FindProgress<'_>);
 
     /// When [`Self::flush`] has something to do.
@@ -24,6 +30,14 @@ pub trait Sink: Send + std::fmt::Debug {
 
     /// Passes on what is due at `now`; everything when that is `None`.
     fn flush(&mut self, now: Option<Instant>);
+
+    /// Whether it keeps something that it could not pass on.
+    fn is_blocked(&self) -> bool {
+        false
+    }
+
+    /// Waits for room at most this long, and passes on what it keeps.
+    fn wait(&mut self, _limit: Duration) {}
 }
 
 /// The way to one client: batches into its queue.
@@ -32,22 +46,40 @@ pub struct ClientSink {
     accumulator: Accumulator,
     queue: mpsc::Sender<Batch>,
     metrics: ClientMetrics,
+    /// What does not fit into the queue is given up rather than waited for.
+    optional: bool,
+    waiting: VecDeque<Batch>,
+    runtime: Handle,
 }
 
 impl ClientSink {
-    /// A sink that fills the client's queue and waits while that is full.
+    /// A sink that fills the client's queue; must be called inside a runtime.
     pub fn new(
         accumulator: Accumulator,
         queue: mpsc::Sender<Batch>,
         metrics: ClientMetrics,
+        optional: bool,
     ) -> Self {
-        Self { accumulator, queue, metrics }
+        let (waiting, runtime) = (VecDeque::new(), Handle::current());
+        Self { accumulator, queue, metrics, optional, waiting, runtime }
     }
 
-    fn send(&self, batch: Batch) {
-        // The queue closes when the drain limit is over: the batch stays unsettled, so its lines
-        // are read again after the next start.
-        let _ = self.queue.blocking_send(batch);
+    fn send(&mut self, batch: Batch) {
+        if !self.waiting.is_empty() {
+            self.waiting.push_back(batch);
+            return;
+        }
+        match self.queue.try_send(batch) {
+            // The queue closes when the drain limit is over: the batch stays unsettled, so its
+            // lines are read again after the next start.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(batch)) if self.optional => {
+                let reason = DropReason::QueueFull;
+                self.metrics.dropped(&batch.tenant, reason, batch.entries, batch.bytes);
+                batch.settle();
+            }
+            Err(TrySendError::Full(batch)) => self.waiting.push_back(batch),
+        }
     }
 }
 
@@ -76,6 +108,25 @@ impl Sink for ClientSink {
     fn flush(&mut self, now: Option<Instant>) {
         for batch in self.accumulator.take_due(now) {
             self.send(batch);
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn wait(&mut self, limit: Duration) {
+        let room = self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, self.queue.reserve()).await });
+        match room {
+            Ok(Ok(permit)) => {
+                if let Some(batch) = self.waiting.pop_front() {
+                    permit.send(batch);
+                }
+            }
+            Ok(Err(_closed)) => self.waiting.clear(),
+            Err(_elapsed) => {}
         }
     }
 }

@@ -46,16 +46,22 @@ struct Shown {
 
 /// Shared by the pages and whoever applies a configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Status(Arc<Mutex<Shown>>);
+pub struct Status(Arc<Mutex<Arc<Shown>>>);
 
 impl Status {
-    fn shown(&self) -> MutexGuard<'_, Shown> {
+    fn lock(&self) -> MutexGuard<'_, Arc<Shown>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is applied now. A copy of the pointer: the watcher waits for the lock, and must not
+    /// wait for a page.
+    fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.lock())
     }
 
     /// A configuration was applied; `config` is its text without secrets.
     pub fn apply(&self, jobs: Vec<JobStatus>, positions: Arc<PositionTable>, config: String) {
-        *self.shown() = Shown { jobs, positions: Some(positions), config };
+        *self.lock() = Arc::new(Shown { jobs, positions: Some(positions), config });
     }
 
     /// The effective configuration, secrets masked.
@@ -106,4 +112,23 @@ impl Status {
 fn labels(set: &LabelSet) -> Value {
     let pairs = set.iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
     pairs.collect::<serde_json::Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tail::position_table::Saved;
+
+    #[test]
+    fn a_page_in_the_making_keeps_nobody_waiting() {
+        let status = Status::default();
+        let shown = status.shown();
+        let path = std::path::PathBuf::from("/nonexistent/positions.yaml");
+        status.apply(
+            Vec::new(),
+            Arc::new(PositionTable::new(path, Saved::default())),
+            "new".to_owned(),
+        );
+        assert_eq!((shown.config.as_str(), status.config().as_str()), ("", "new"));
+    }
 }

@@ -68,14 +68,18 @@ async fn ready(State(pages): State<Pages>) -> Response {
 }
 
 async fn targets(State(pages): State<Pages>, Query(options): Query<Options>) -> Response {
-    // Looks at files: not on the threads that answer.
-    let status = pages.status.clone();
-    let jobs = tokio::task::spawn_blocking(move || status.targets()).await.unwrap_or_default();
+    let jobs = blocking(move || pages.status.targets()).await;
     page("Targets", &options, &jobs)
 }
 
+/// Thousands of targets take a while: not on the threads that answer and push.
+async fn blocking(make: impl FnOnce() -> Value + Send + 'static) -> Value {
+    tokio::task::spawn_blocking(make).await.unwrap_or_default()
+}
+
 async fn discovery(State(pages): State<Pages>, Query(options): Query<Options>) -> Response {
-    page("Service discovery", &options, &pages.status.discovery())
+    let jobs = blocking(move || pages.status.discovery()).await;
+    page("Service discovery", &options, &jobs)
 }
 
 async fn config(State(pages): State<Pages>, Query(options): Query<Options>) -> Response {

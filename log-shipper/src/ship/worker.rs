@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use self::source::{Reader, ReaderOptions, Source, Turn};
 use super::line_shipper::LineShipper;
 use crate::metrics::Metrics;
+use crate::tail::descriptors::Descriptors;
 use crate::tail::mailbox::{Mailbox, Message, SourceId};
 
 pub mod source;
@@ -27,6 +28,7 @@ pub struct Worker {
     /// How the files of each scrape config are read.
     options: Vec<ReaderOptions>,
     metrics: Metrics,
+    descriptors: Arc<Descriptors>,
     sources: HashMap<SourceId, Source>,
     /// Sources with something to read, in turn.
     ready: VecDeque<SourceId>,
@@ -44,12 +46,14 @@ impl Worker {
         shipper: LineShipper,
         options: Vec<ReaderOptions>,
         metrics: Metrics,
+        descriptors: Arc<Descriptors>,
     ) -> Self {
         Self {
             mailbox,
             shipper,
             options,
             metrics,
+            descriptors,
             sources: HashMap::new(),
             ready: VecDeque::new(),
             queued: HashSet::new(),
@@ -83,6 +87,11 @@ impl Worker {
         self.shipper.flush_pipelines(true);
         self.save_progress();
         self.shipper.flush_sinks(true);
+        // The metrics outlive the worker: after a reload others may read other files.
+        for source in self.sources.values() {
+            self.metrics.files_active.dec();
+            self.metrics.forget_path(&source.path);
+        }
     }
 
     fn next_deadline(&self) -> Instant {
@@ -126,6 +135,17 @@ impl Worker {
                     self.metrics.forget_path(&source.path);
                 }
             }
+            Message::Left(id, until) => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    source.leave(until, &mut self.shipper);
+                    self.enqueue(id);
+                }
+            }
+            Message::Relabelled(id, labels) => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    source.relabel(labels);
+                }
+            }
             Message::Ended(id) => {
                 if let Some(source) = self.sources.get_mut(&id) {
                     source.end();
@@ -142,7 +162,10 @@ impl Worker {
             && at <= now
         {
             self.timers.pop();
-            self.enqueue(id);
+            if let Some(source) = self.sources.get_mut(&id) {
+                source.timer = source.timer.filter(|timer| *timer > at);
+                self.enqueue(id);
+            }
         }
         if now >= self.next_flush {
             self.next_flush = now + FLUSH_INTERVAL;
@@ -164,10 +187,14 @@ impl Worker {
     fn read(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         self.shipper.set_clock();
-        match source.read(&mut self.buffer, &mut self.shipper, &self.metrics) {
+        match source.read(&mut self.buffer, &mut self.shipper, &self.metrics, &self.descriptors) {
             Turn::More => self.enqueue(id),
             Turn::Idle => {}
-            Turn::LookAgain(at) => self.timers.push(Reverse((at, id))),
+            Turn::LookAgain(at) if source.timer.is_some_and(|timer| timer <= at) => {}
+            Turn::LookAgain(at) => {
+                source.timer = Some(at);
+                self.timers.push(Reverse((at, id)));
+            }
         }
     }
 }
@@ -182,5 +209,50 @@ impl Reader {
                 ControlFlow::Break(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::run::Pipeline;
+    use crate::tail::file_identity::{Fingerprint, Inode};
+    use crate::tail::mailbox::{Generation, Opened, Source as Followed};
+    use crate::tail::progress::{Numbers, Progress};
+
+    #[test]
+    fn a_worker_that_ends_leaves_no_file_in_the_metrics() {
+        let metrics = Metrics::new();
+        let mailbox: Arc<Mailbox> = Arc::default();
+        let numbers: Arc<Numbers> = Arc::default();
+        let shipper = LineShipper::new(vec![Pipeline::default()], Vec::new(), None, numbers);
+        let options = ReaderOptions { encoding: None, decompression: None, line_limit: 100 };
+        let descriptors = Descriptors::new(10);
+        let permit = descriptors.take().unwrap();
+        let options = vec![options];
+        let mut worker =
+            Worker::new(Arc::clone(&mailbox), shipper, options, metrics.clone(), descriptors);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = Opened {
+            file: file.reopen().unwrap(),
+            start: 0,
+            permit,
+            generation: Generation::new(
+                Inode { device: 1, inode: 1 },
+                Progress::new(1, 0),
+                Fingerprint::default(),
+            ),
+        };
+        worker.receive(Message::Open(Box::new(Followed {
+            id: 1,
+            job: 0,
+            path: file.path().to_path_buf(),
+            labels: Arc::default(),
+            opened,
+        })));
+        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (1.0, 1));
+        mailbox.stop();
+        worker.run();
+        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (0.0, 0));
     }
 }

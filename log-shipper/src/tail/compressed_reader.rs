@@ -43,7 +43,9 @@ impl std::str::FromStr for Format {
 /// Reads one compressed file.
 pub struct CompressedReader {
     file: File,
-    text: BufReader<Box<dyn Read + Send>>,
+    format: Format,
+    /// The decoder, while there is something to read: it needs up to 4 MB.
+    text: Option<BufReader<Box<dyn Read + Send>>>,
     /// Lines handed out or skipped.
     lines: u64,
     /// Lines that an earlier run handed out.
@@ -55,18 +57,28 @@ pub struct CompressedReader {
 
 impl CompressedReader {
     /// A reader that goes on after `skip` lines; lines over `limit` bytes are cut.
-    ///
-    /// # Errors
-    /// The file cannot be opened a second time.
-    pub fn new(file: File, format: Format, skip: u64, limit: usize) -> io::Result<Self> {
-        let raw = file.try_clone()?;
-        let text: Box<dyn Read + Send> = match format {
-            Format::Gzip => Box::new(MultiGzDecoder::new(raw)),
-            Format::Zlib => Box::new(ZlibDecoder::new(raw)),
-            Format::Bzip2 => Box::new(MultiBzDecoder::new(raw)),
-        };
-        let text = BufReader::with_capacity(BUFFER, text);
-        Ok(Self { file, text, lines: 0, skip, limit, line: Vec::new(), has_ended: false })
+    pub fn new(file: File, format: Format, skip: u64, limit: usize) -> Self {
+        let (text, line) = (None, Vec::new());
+        Self { file, format, text, lines: 0, skip, limit, line, has_ended: false }
+    }
+
+    fn text(&mut self) -> io::Result<&mut BufReader<Box<dyn Read + Send>>> {
+        if self.text.is_none() {
+            let raw = self.file.try_clone()?;
+            let text: Box<dyn Read + Send> = match self.format {
+                Format::Gzip => Box::new(MultiGzDecoder::new(raw)),
+                Format::Zlib => Box::new(ZlibDecoder::new(raw)),
+                Format::Bzip2 => Box::new(MultiBzDecoder::new(raw)),
+            };
+            self.text = Some(BufReader::with_capacity(BUFFER, text));
+        }
+        Ok(self.text.as_mut().expect("it was made just now"))
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.text = None;
+        self.line = Vec::new();
     }
 
     /// How many lines are done.
@@ -91,9 +103,18 @@ impl CompressedReader {
             if self.has_ended {
                 return Ok(Outcome::AtEnd);
             }
-            let Some(is_cut) = self.next_line().inspect_err(|_| self.has_ended = true)? else {
-                self.has_ended = true;
-                return Ok(Outcome::AtEnd);
+            // Without a decoder nothing is known of the data yet: that may be tried again.
+            self.text()?;
+            let is_cut = match self.next_line() {
+                Ok(Some(is_cut)) => is_cut,
+                Ok(None) => {
+                    self.end();
+                    return Ok(Outcome::AtEnd);
+                }
+                Err(error) => {
+                    self.end();
+                    return Err(error);
+                }
             };
             let begin = self.lines;
             self.lines += 1;
@@ -109,9 +130,10 @@ impl CompressedReader {
     fn next_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
         self.line.shrink_to(BUFFER);
+        let Some(text) = &mut self.text else { return Ok(None) };
         let (mut is_empty, mut is_cut) = (true, false);
         loop {
-            let available = match self.text.fill_buf() {
+            let available = match text.fill_buf() {
                 Ok(available) => available,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -127,7 +149,7 @@ impl CompressedReader {
             let is_last = available.is_empty();
             is_empty = false;
             let used = piece.len() + usize::from(newline.is_some());
-            self.text.consume(used);
+            text.consume(used);
             if newline.is_some() || is_last {
                 if self.line.last() == Some(&b'\r') {
                     self.line.pop();
@@ -182,8 +204,7 @@ mod tests {
 
     #[test]
     fn lines_lose_their_carriage_return_and_the_last_needs_no_newline() {
-        let mut reader =
-            CompressedReader::new(gzip(b"one\r\n\ntwo"), Format::Gzip, 0, 1_000).unwrap();
+        let mut reader = CompressedReader::new(gzip(b"one\r\n\ntwo"), Format::Gzip, 0, 1_000);
         assert_eq!(read(&mut reader).unwrap(), [&b"one"[..], b"", b"two"]);
         assert_eq!(reader.position(), 3);
         assert!(read(&mut reader).unwrap().is_empty());
@@ -192,14 +213,14 @@ mod tests {
     #[test]
     fn lines_of_an_earlier_run_are_skipped_and_long_ones_cut() {
         let text = b"one\ntwo\nthree hundred\nfour\n";
-        let mut reader = CompressedReader::new(gzip(text), Format::Gzip, 2, 5).unwrap();
+        let mut reader = CompressedReader::new(gzip(text), Format::Gzip, 2, 5);
         assert_eq!(read(&mut reader).unwrap(), [&b"three"[..], b"four"]);
         assert_eq!(reader.position(), 4);
     }
 
     #[test]
     fn broken_data_is_an_error_once() {
-        let mut reader = CompressedReader::new(file(b"no gzip"), Format::Gzip, 0, 100).unwrap();
+        let mut reader = CompressedReader::new(file(b"no gzip"), Format::Gzip, 0, 100);
         assert!(read(&mut reader).is_err());
         assert!(read(&mut reader).unwrap().is_empty());
     }

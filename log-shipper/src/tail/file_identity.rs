@@ -58,11 +58,15 @@ impl Fingerprint {
         Ok(Self::of(&bytes[..length]))
     }
 
-    /// Whether a file still begins with these bytes. It may have grown since.
+    /// Whether a file still begins with these bytes. It may have grown since. Without any byte known,
+    /// every file does.
     ///
     /// # Errors
     /// What the read returned.
     pub fn is_of(&self, file: &File) -> io::Result<bool> {
+        if self.length == 0 {
+            return Ok(true);
+        }
         let mut bytes = [0; FINGERPRINT_BYTES];
         let bytes = &mut bytes[..usize::from(self.length).min(FINGERPRINT_BYTES)];
         Ok(read_full(file, bytes, 0)? == bytes.len() && fnv1a(bytes) == self.hash)

@@ -3,31 +3,34 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::hash::BuildHasher;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus_model::label_set::LabelSet;
-
 use self::known_files::{Known, KnownFiles};
+use super::descriptors::Descriptors;
 use super::file_identity::Inode;
+use super::file_records::FileRecord;
 use super::mailbox::{Generation, Mailbox, Message, Opened, Source, SourceId};
 use super::notify_watch::{Change, NotifyWatch, wait_readable};
 use super::position_table::PositionTable;
-use super::progress::{Numbers, Progress};
+use super::progress::Numbers;
 use crate::discovery::target::Target;
+use crate::discovery::wake::Wake;
 
+mod changes;
 mod known_files;
 mod names;
+mod starts;
 
 /// Events are gathered this long before they are looked at: a busy writer makes one event a line.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// A burst of new directories is one search.
+/// A burst of new directories or targets is one search.
 const SEARCH_DELAY: Duration = Duration::from_millis(50);
 
 /// The label with the path.
@@ -53,6 +56,10 @@ pub struct Wiring {
     pub positions: Arc<PositionTable>,
     /// Numbers sources and files.
     pub numbers: Arc<Numbers>,
+    /// How many files may be open.
+    pub descriptors: Arc<Descriptors>,
+    /// By scrape config: whether positions are lines of compressed files, not bytes.
+    pub counts_lines: Vec<bool>,
 }
 
 /// Index of the scrape config, and of the target in it. A target that goes leaves its place empty.
@@ -71,10 +78,14 @@ struct Followed {
     generations: Vec<Arc<Generation>>,
     /// Names that rotation gave to its files, the newest last.
     aliases: VecDeque<PathBuf>,
+    /// Earlier files that could not be opened, with the place to begin at.
+    waiting: Vec<(PathBuf, u64)>,
     /// Size and time of the last look, to notice changes without events.
     seen: (u64, i64),
     /// No events come for it.
     is_polled: bool,
+    /// Its target is gone.
+    is_left: bool,
 }
 
 /// Follows the files of all targets.
@@ -86,7 +97,7 @@ pub struct Follower {
     targets: Vec<Vec<Option<Target>>>,
     watch: Option<NotifyWatch>,
     sources: HashMap<SourceId, Followed>,
-    by_path: HashMap<(TargetKey, PathBuf), SourceId>,
+    by_path: HashMap<TargetKey, HashMap<PathBuf, SourceId>>,
     /// Directory and name to the sources that want to know.
     names: HashMap<PathBuf, HashMap<OsString, Vec<SourceId>>>,
     known: HashMap<TargetKey, KnownFiles>,
@@ -94,7 +105,10 @@ pub struct Follower {
     unreadable: HashMap<PathBuf, io::ErrorKind>,
     /// Directories that could not be watched: logged once.
     unwatched: HashSet<PathBuf>,
+    /// It has been said that there are not enough.
+    is_short_of_descriptors: bool,
     next_search: Instant,
+    search_took: Duration,
     next_poll: Instant,
     poll_interval: Duration,
 }
@@ -122,35 +136,43 @@ impl Follower {
             known: HashMap::new(),
             unreadable: HashMap::new(),
             unwatched: HashSet::new(),
+            is_short_of_descriptors: false,
             next_search: now,
+            search_took: Duration::ZERO,
             next_poll: now,
             poll_interval: rhythm.poll_min,
         }
     }
 
-    /// Follows until `wake` is readable and `stopped` says so.
+    /// Follows until `wake` is rung and `stopped` says so. A ring without a stop asks for a search:
+    /// the targets may have changed.
     ///
     /// # Errors
     /// Only what poll(2) or the event queue return; errors of files are logged.
-    pub fn run(mut self, wake: &OwnedFd, stopped: &dyn Fn() -> bool) -> io::Result<()> {
+    pub fn run(mut self, wake: &Wake, stopped: &dyn Fn() -> bool) -> io::Result<()> {
         while !stopped() {
             let now = Instant::now();
             if now >= self.next_search {
                 self.next_search = now + self.rhythm.search;
                 self.search();
+                self.search_took = now.elapsed();
             }
             if now >= self.next_poll {
                 self.poll(now);
             }
             let next = self.next_search.min(self.next_poll);
             let timeout = next.saturating_duration_since(Instant::now());
-            let Some(watch) = &self.watch else {
-                wait_readable(&[std::os::fd::AsFd::as_fd(wake)], timeout)?;
-                continue;
-            };
-            watch.wait(wake, timeout)?;
-            // Waits for the stop alone: more events gather meanwhile.
-            wait_readable(&[std::os::fd::AsFd::as_fd(wake)], GATHER)?;
+            match &self.watch {
+                Some(watch) => {
+                    watch.wait(wake.as_fd(), timeout)?;
+                    // Waits for the ring alone: more events gather meanwhile.
+                    wait_readable(&[wake.as_fd()], GATHER)?;
+                }
+                None => wait_readable(&[wake.as_fd()], timeout)?,
+            }
+            if wake.take() {
+                self.search_again_soon();
+            }
             self.read_events()?;
         }
         Ok(())
@@ -171,35 +193,16 @@ impl Follower {
                 directories.append(&mut found.directories);
                 for path in found.files {
                     self.look_at((job, index), &path);
-                    seen.insert(((job, index), path));
+                    seen.extend(self.source_of((job, index), &path));
                 }
             }
         }
         self.forget_vanished(&seen);
+        self.open_waiting();
         for followed in self.sources.values() {
             directories.extend(watched_directories(&followed.path));
         }
         self.watch_directories(&directories);
-    }
-
-    /// Targets that stay keep their place, because sources name it.
-    fn update_targets(&mut self, jobs: Vec<Vec<Target>>) {
-        self.targets.resize_with(jobs.len(), Vec::new);
-        for (places, targets) in self.targets.iter_mut().zip(jobs) {
-            let is_known = |place: &Option<Target>, target: &Target| {
-                place.as_ref().is_some_and(|known| known.is_same(target))
-            };
-            for place in places.iter_mut() {
-                if !targets.iter().any(|target| is_known(place, target)) {
-                    *place = None;
-                }
-            }
-            for target in targets {
-                if !places.iter().any(|place| is_known(place, &target)) {
-                    places.push(Some(target));
-                }
-            }
-        }
     }
 
     fn watch_directories(&mut self, directories: &BTreeSet<PathBuf>) {
@@ -238,7 +241,13 @@ impl Follower {
     }
 
     fn search_again_soon(&mut self) {
-        self.next_search = self.next_search.min(Instant::now() + SEARCH_DELAY);
+        // Directories that come and go must not keep the watcher searching.
+        let delay = SEARCH_DELAY.max(self.search_took * 10);
+        self.next_search = self.next_search.min(Instant::now() + delay);
+    }
+
+    fn source_of(&self, target: TargetKey, path: &Path) -> Option<SourceId> {
+        self.by_path.get(&target)?.get(path).copied()
     }
 
     /// A path of a target exists: follows it, or notices that it names another file now.
@@ -249,8 +258,7 @@ impl Follower {
             Err(error) => return self.report_unreadable(path, &error),
         };
         let inode = Inode::of(&metadata);
-        let key = (target, path.to_path_buf());
-        let source = self.by_path.get(&key).copied();
+        let source = self.source_of(target, path);
         if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
             && followed.current == Some(inode)
         {
@@ -266,58 +274,46 @@ impl Follower {
                 self.end_current(source);
                 return;
             }
-            Known::Done(position) if position >= metadata.len() => {
-                self.wiring.positions.set(&path.to_string_lossy(), position);
+            Known::Unclear => return,
+            Known::Done { position, beginning }
+                if position >= metadata.len() || self.counts_lines(target.0) =>
+            {
+                self.wiring.positions.set(FileRecord {
+                    path: path.to_string_lossy().into_owned(),
+                    inode,
+                    fingerprint: beginning,
+                    position,
+                    is_current: true,
+                });
                 self.end_current(source);
                 return;
             }
-            Known::Done(position) => position,
+            Known::Done { position, .. } => Some(position),
             // A path that was followed names another file: that one is new.
-            Known::New if source.is_some() => 0,
-            Known::New => self.start_of(path, metadata.len()),
+            Known::New if source.is_some() => Some(0),
+            Known::New => None,
         };
-        match self.open(path, start) {
-            Ok(opened) => match source {
-                Some(id) => self.rotate(id, opened, look(&metadata)),
-                None => self.follow(target, path, opened, look(&metadata)),
-            },
+        match self.open(target.0, path, start) {
+            Ok(opened) => {
+                let seen = look(&metadata);
+                if let Some(id) = source {
+                    self.rotate(id, opened, seen);
+                } else {
+                    let id = self.follow(target, path, opened, seen);
+                    self.resume(id);
+                }
+            }
             Err(error) => self.report_unreadable(path, &error),
         }
     }
 
-    /// Where the positions file says to begin.
-    fn start_of(&self, path: &Path, size: u64) -> u64 {
-        match self.wiring.positions.start_of(&path.to_string_lossy()) {
-            Ok(Some(position)) if position <= size => position,
-            Ok(Some(position)) => {
-                tracing::info!(
-                    path = %path.display(), position, size,
-                    "file is shorter than its position, reading it from the start"
-                );
-                0
-            }
-            Ok(None) => 0,
-            Err(value) => {
-                tracing::warn!(
-                    path = %path.display(), value,
-                    "position is no number, reading the file from the start"
-                );
-                0
-            }
-        }
-    }
-
-    fn open(&self, path: &Path, start: u64) -> io::Result<Opened> {
-        let file = File::open(path)?;
-        // The path may name another file than a moment ago.
-        let inode = Inode::of(&file.metadata()?);
-        let progress = Progress::new(self.wiring.numbers.next(), start);
-        let generation =
-            Arc::new(Generation { inode, progress, closed: std::sync::OnceLock::new() });
-        Ok(Opened { file, start, generation })
-    }
-
-    fn follow(&mut self, target: TargetKey, path: &Path, opened: Opened, seen: (u64, i64)) {
+    fn follow(
+        &mut self,
+        target: TargetKey,
+        path: &Path,
+        opened: Opened,
+        seen: (u64, i64),
+    ) -> SourceId {
         let id = self.wiring.numbers.next();
         // A path always has the same worker, so its lines keep their order.
         let hash = foldhash::fast::FixedState::default().hash_one(path);
@@ -326,8 +322,8 @@ impl Follower {
         let generation = Arc::clone(&opened.generation);
         self.unreadable.remove(path);
         self.known.entry(target).or_default().add(&generation);
-        self.wiring.positions.follow(&path.to_string_lossy(), id, Arc::clone(&generation.progress));
-        self.by_path.insert((target, path.to_path_buf()), id);
+        self.wiring.positions.follow(&path.to_string_lossy(), id, &generation);
+        self.by_path.entry(target).or_default().insert(path.to_path_buf(), id);
         self.listen_to(path, id);
         self.sources.insert(
             id,
@@ -338,26 +334,22 @@ impl Follower {
                 current: Some(generation.inode),
                 generations: vec![generation],
                 aliases: VecDeque::new(),
+                waiting: Vec::new(),
                 seen,
                 is_polled: true,
+                is_left: false,
             },
         );
         let labels = self.labels_of(target, path);
         tracing::info!(path = %path.display(), position = opened.start, "reading file");
         let source = Source { id, job: target.0, path: path.to_path_buf(), labels, opened };
         self.wiring.mailboxes[worker].send(Message::Open(Box::new(source)));
+        id
     }
 
-    fn labels_of(&self, target: TargetKey, path: &Path) -> Arc<LabelSet> {
-        let mut labels = self.targets[target.0][target.1]
-            .as_ref()
-            .map(|target| (*target.labels).clone())
-            .unwrap_or_default();
-        // The target's own label of that name wins, as in Promtail.
-        if labels.get(FILENAME_LABEL).is_none() {
-            labels.set(FILENAME_LABEL, &path.to_string_lossy());
-        }
-        Arc::new(labels)
+    /// Whether positions of a job are lines of compressed files, not bytes.
+    fn counts_lines(&self, job: usize) -> bool {
+        self.wiring.counts_lines.get(job).is_some_and(|counts| *counts)
     }
 
     fn rotate(&mut self, id: SourceId, opened: Opened, seen: (u64, i64)) {
@@ -368,10 +360,13 @@ impl Follower {
         followed.current = Some(generation.inode);
         followed.seen = seen;
         let path = followed.path.to_string_lossy();
-        self.wiring.positions.follow(&path, id, Arc::clone(&generation.progress));
+        self.wiring.positions.follow(&path, id, &generation);
         followed.generations.retain(|generation| generation.closed.get().is_none());
         followed.generations.push(generation);
         self.wiring.mailboxes[followed.worker].send(Message::Rotated(id, opened));
+        // A link leads to another name now.
+        let path = followed.path.clone();
+        self.listen_to(&path, id);
     }
 
     /// The file of a source has lost its name.
@@ -381,37 +376,6 @@ impl Follower {
         {
             self.wiring.mailboxes[followed.worker]
                 .send(Message::Ended(source.expect("it was found")));
-        }
-    }
-
-    /// Sources whose path is gone are finished; when their worker is done they are forgotten.
-    fn forget_vanished(&mut self, seen: &HashSet<(TargetKey, PathBuf)>) {
-        let mut gone = Vec::new();
-        for (id, followed) in &self.sources {
-            if !seen.contains(&(followed.target, followed.path.clone())) {
-                gone.push(*id);
-            }
-        }
-        for id in gone {
-            self.end_current(Some(id));
-            let Some(followed) = self.sources.get_mut(&id) else { continue };
-            followed.generations.retain(|generation| generation.closed.get().is_none());
-            if followed.generations.is_empty() {
-                self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
-                self.wiring.mailboxes[followed.worker].send(Message::Forgotten(id));
-                self.by_path.remove(&(followed.target, followed.path.clone()));
-                for names in self.names.values_mut() {
-                    names.retain(|_, sources| {
-                        sources.retain(|source| *source != id);
-                        !sources.is_empty()
-                    });
-                }
-                self.sources.remove(&id);
-            }
-        }
-        self.names.retain(|_, names| !names.is_empty());
-        for known in self.known.values_mut() {
-            known.tidy();
         }
     }
 
@@ -432,8 +396,8 @@ impl Follower {
         let mut changed = false;
         for (target, path, seen) in polled {
             self.look_at(target, &path);
-            let id = self.by_path.get(&(target, path));
-            changed |= id.is_none_or(|id| self.sources[id].seen != seen);
+            let id = self.source_of(target, &path);
+            changed |= id.is_none_or(|id| self.sources[&id].seen != seen);
         }
         let doubled = (self.poll_interval * 2).min(self.rhythm.poll_max);
         self.poll_interval = if changed { self.rhythm.poll_min } else { doubled };
@@ -479,11 +443,24 @@ impl Follower {
     }
 
     fn report_unreadable(&mut self, path: &Path, error: &io::Error) {
-        if error.kind() == io::ErrorKind::NotFound {
-            return;
-        }
-        if self.unreadable.insert(path.to_path_buf(), error.kind()) != Some(error.kind()) {
-            tracing::error!(path = %path.display(), %error, "file cannot be read, trying again later");
+        match error.kind() {
+            io::ErrorKind::NotFound => {}
+            io::ErrorKind::QuotaExceeded => {
+                if !std::mem::replace(&mut self.is_short_of_descriptors, true) {
+                    tracing::warn!(
+                        limit = self.wiring.descriptors.limit(),
+                        "as many log files are open as the limit of open files (ulimit -n) allows: \
+                         files are closed and opened again, which costs time"
+                    );
+                }
+                self.search_again_soon();
+            }
+            kind => {
+                if self.unreadable.insert(path.to_path_buf(), kind) != Some(kind) {
+                    let path = path.display();
+                    tracing::error!(%path, %error, "file cannot be read, trying again later");
+                }
+            }
         }
     }
 }

@@ -100,7 +100,8 @@ impl Newline {
 /// Reads one generation of a file.
 #[derive(Debug)]
 pub struct LineReader {
-    file: File,
+    /// `None` while it is closed to save a descriptor.
+    file: Option<File>,
     newline: Newline,
     limit: usize,
     /// Where the next line begins.
@@ -111,8 +112,6 @@ pub struct LineReader {
     cut: Option<u64>,
     fingerprint: Fingerprint,
     tail: Tail,
-    /// The last read came to the end: other content may be in the file by now.
-    was_at_end: bool,
 }
 
 impl LineReader {
@@ -121,7 +120,7 @@ impl LineReader {
     /// `limit` is the longest line in bytes; longer ones are cut.
     pub fn new(file: File, offset: u64, newline: Newline, limit: usize) -> Self {
         Self {
-            file,
+            file: Some(file),
             newline,
             limit: limit.max(1),
             offset,
@@ -129,7 +128,6 @@ impl LineReader {
             cut: None,
             fingerprint: Fingerprint::default(),
             tail: Tail::default(),
-            was_at_end: false,
         }
     }
 
@@ -138,9 +136,23 @@ impl LineReader {
         self.cut.unwrap_or(self.offset)
     }
 
-    /// The file.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The file, while it is open.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    fn open_file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::Error::other("the file is closed"))
+    }
+
+    /// Gives up the descriptor; everything else is kept.
+    pub fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Goes on with the same file, opened again.
+    pub fn reopen(&mut self, file: File) {
+        self.file = Some(file);
     }
 
     /// The first bytes of the file, as far as they were read.
@@ -170,7 +182,6 @@ impl LineReader {
         self.cut = None;
         self.fingerprint = Fingerprint::default();
         self.tail = Tail::default();
-        self.was_at_end = false;
     }
 
     /// Reads about 128 KiB and hands out the complete lines in it.
@@ -194,13 +205,12 @@ impl LineReader {
         let from =
             if self.scanned - self.offset >= CHUNK as u64 { self.scanned } else { self.offset };
         buffer.resize(CHUNK, 0);
-        let read = read_full(&self.file, buffer, from)?;
+        let read = read_full(self.open_file()?, buffer, from)?;
         buffer.truncate(read);
         if !self.is_unchanged(from + read as u64)? {
             return Ok(Outcome::Truncated);
         }
         let is_full = read == CHUNK;
-        self.was_at_end = !is_full;
         let reached = from + read as u64;
         if reached == self.scanned {
             return Ok(Outcome::AtEnd);
@@ -242,7 +252,7 @@ impl LineReader {
             self.limit.min(usize::try_from(self.scanned - self.offset).unwrap_or(self.limit)),
             0,
         );
-        let read = read_full(&self.file, buffer, self.offset)?;
+        let read = read_full(self.open_file()?, buffer, self.offset)?;
         if read > 0 {
             let _ = on_line(Line { bytes: &buffer[..read], begin: self.offset, is_cut: false });
             self.offset = self.scanned;
@@ -252,13 +262,13 @@ impl LineReader {
 
     /// Whether the file still holds what was read before, and at least `reached` bytes.
     fn is_unchanged(&self, reached: u64) -> io::Result<bool> {
-        if self.file.metadata()?.len() < reached.max(self.scanned) {
+        if self.open_file()?.metadata()?.len() < reached.max(self.scanned) {
             return Ok(false);
         }
-        if self.fingerprint.length > 0 && !self.fingerprint.is_of(&self.file)? {
+        if self.fingerprint.length > 0 && !self.fingerprint.is_of(self.open_file()?)? {
             return Ok(false);
         }
-        Ok(!self.was_at_end || self.tail.is_before(&self.file, self.offset)?)
+        self.tail.is_before(self.open_file()?, self.offset)
     }
 
     /// All lines of `bytes`, which ends with a newline; how many bytes were handed out.
@@ -306,7 +316,7 @@ impl LineReader {
         let length = usize::try_from(end - self.offset).unwrap_or(usize::MAX);
         buffer.clear();
         buffer.resize(length.min(self.limit), 0);
-        let read = read_full(&self.file, buffer, self.offset)?;
+        let read = read_full(self.open_file()?, buffer, self.offset)?;
         if read < buffer.len() {
             return Ok(Outcome::Truncated);
         }
@@ -330,7 +340,7 @@ impl LineReader {
         }
         if self.cut.is_none() {
             buffer.resize(self.limit, 0);
-            let read = read_full(&self.file, buffer, self.offset)?;
+            let read = read_full(self.open_file()?, buffer, self.offset)?;
             buffer.truncate(read);
             self.cut = Some(self.offset);
             let _ = on_line(Line { bytes: buffer, begin: self.offset, is_cut: true });
@@ -347,7 +357,7 @@ impl LineReader {
         if buffer.iter().any(|byte| *byte != 0) {
             return Ok(false);
         }
-        let Ok(data) = rustix::fs::seek(&self.file, SeekFrom::Data(self.offset)) else {
+        let Ok(data) = rustix::fs::seek(self.open_file()?, SeekFrom::Data(self.offset)) else {
             return Ok(false);
         };
         if data <= self.offset {
@@ -364,7 +374,7 @@ impl LineReader {
         let mut bytes = [0; 64];
         let begin = position.saturating_sub(64);
         let length = usize::try_from(position - begin).expect("at most 64");
-        let read = read_full(&self.file, &mut bytes[..length], begin)?;
+        let read = read_full(self.open_file()?, &mut bytes[..length], begin)?;
         self.tail = Tail::of(&bytes[..read]);
         Ok(())
     }
@@ -380,7 +390,7 @@ impl LineReader {
             return Ok(());
         }
         let mut bytes = [0; FINGERPRINT_BYTES];
-        let read = read_full(&self.file, &mut bytes[..wanted], 0)?;
+        let read = read_full(self.open_file()?, &mut bytes[..wanted], 0)?;
         self.fingerprint = Fingerprint::of(&bytes[..read]);
         Ok(())
     }

@@ -7,10 +7,11 @@ use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use prometheus_model::label_set::LabelSet;
 
+use super::descriptors::Permit;
 use super::file_identity::{Fingerprint, Inode};
 use super::progress::Progress;
 
@@ -22,6 +23,8 @@ pub type SourceId = u64;
 pub struct Opened {
     /// The file.
     pub file: File,
+    /// Its place among the open ones.
+    pub permit: Permit,
     /// Offset in bytes (lines in compressed files) to begin at.
     pub start: u64,
     /// What watcher and worker both know of it.
@@ -35,9 +38,46 @@ pub struct Generation {
     pub inode: Inode,
     /// How far it is done.
     pub progress: Arc<Progress>,
-    /// Set when the worker has read it to its end and closed it: where that was, and how the file
-    /// begins.
-    pub closed: OnceLock<(u64, Fingerprint)>,
+    /// Set when the worker has read it to its end and closed it.
+    pub closed: OnceLock<Closed>,
+    /// How it begins, as far as it was read.
+    beginning: Mutex<Fingerprint>,
+}
+
+/// A file as it was when its worker closed it.
+#[derive(Debug, Clone, Copy)]
+pub struct Closed {
+    /// It was read up to here.
+    pub position: u64,
+    /// How it begins.
+    pub beginning: Fingerprint,
+    /// When that was.
+    pub at: SystemTime,
+    /// It still had a name; otherwise its inode is free for another file.
+    pub has_name: bool,
+}
+
+impl Generation {
+    /// A file that is read from where `progress` is.
+    pub fn new(inode: Inode, progress: Arc<Progress>, beginning: Fingerprint) -> Arc<Self> {
+        let beginning = Mutex::new(beginning);
+        Arc::new(Self { inode, progress, closed: OnceLock::new(), beginning })
+    }
+
+    /// How it begins, as far as it was read.
+    pub fn beginning(&self) -> Fingerprint {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// More of its beginning was read, or it was rewritten.
+    pub fn set_beginning(&self, beginning: Fingerprint) {
+        *self.beginning.lock().unwrap_or_else(PoisonError::into_inner) = beginning;
+    }
+
+    /// Whether it is read to its end and everything of it is done.
+    pub fn is_done(&self) -> bool {
+        self.closed.get().is_some() && self.progress.is_settled()
+    }
 }
 
 /// A path that is followed.
@@ -64,8 +104,13 @@ pub enum Message {
     Rotated(SourceId, Opened),
     /// A file that the path named for a moment, before the one it names now: finish it.
     Missed(SourceId, Opened),
-    /// The path is gone, or its target: finish what is open.
+    /// The path is gone: finish what is open.
     Ended(SourceId),
+    /// The target is gone: read up to this offset, and leave the file as it is; somebody may go on
+    /// writing to it.
+    Left(SourceId, u64),
+    /// Lines have these labels from now on.
+    Relabelled(SourceId, Arc<LabelSet>),
     /// Everything of the path is finished, and it will not come back under this number.
     Forgotten(SourceId),
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,9 +51,10 @@ pub struct Event<'a> {
 #[derive(Debug)]
 pub struct NotifyWatch {
     inotify: OwnedFd,
-    /// Cookie and old path of the last rename whose second half has not come yet.
-    moving: Option<(u32, PathBuf)>,
-    by_watch: HashMap<i32, PathBuf>,
+    /// Cookie and old path, by each name of its directory, of the last rename whose second half has not come yet.
+    moving: Option<(u32, Vec<PathBuf>)>,
+    /// A directory that is watched under two names, one of them through a link, has one watch.
+    by_watch: HashMap<i32, Vec<PathBuf>>,
     by_path: HashMap<PathBuf, i32>,
 }
 
@@ -97,7 +98,7 @@ impl NotifyWatch {
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
         let watch = inotify::add_watch(&self.inotify, directory, flags)?;
-        self.by_watch.insert(watch, directory.to_path_buf());
+        self.by_watch.entry(watch).or_default().push(directory.to_path_buf());
         self.by_path.insert(directory.to_path_buf(), watch);
         Ok(())
     }
@@ -113,12 +114,17 @@ impl NotifyWatch {
         let by_watch = &mut self.by_watch;
         self.by_path.retain(|path, watch| {
             let kept = keep(path);
-            if !kept {
+            if kept {
+                return true;
+            }
+            let Some(names) = by_watch.get_mut(watch) else { return false };
+            names.retain(|name| name != path);
+            if names.is_empty() {
                 // It fails when the directory is gone, and the watch with it.
                 let _ = inotify::remove_watch(inotify, *watch);
                 by_watch.remove(watch);
             }
-            kept
+            false
         });
     }
 
@@ -126,8 +132,8 @@ impl NotifyWatch {
     ///
     /// # Errors
     /// What poll(2) returned.
-    pub fn wait(&self, wake: &OwnedFd, timeout: Duration) -> io::Result<()> {
-        wait_readable(&[self.inotify.as_fd(), wake.as_fd()], timeout)
+    pub fn wait(&self, wake: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+        wait_readable(&[self.inotify.as_fd(), wake], timeout)
     }
 
     /// Hands out the events in the queue.
@@ -152,12 +158,13 @@ impl NotifyWatch {
             }
             if what.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF) {
                 drained.lost_directory = true;
-                if let Some(path) = self.by_watch.remove(&event.wd()) {
+                for path in self.by_watch.remove(&event.wd()).unwrap_or_default() {
                     self.by_path.remove(&path);
                 }
                 continue;
             }
-            let (Some(directory), Some(name)) = (self.by_watch.get(&event.wd()), event.file_name())
+            let (Some(directories), Some(name)) =
+                (self.by_watch.get(&event.wd()), event.file_name())
             else {
                 continue;
             };
@@ -169,14 +176,20 @@ impl NotifyWatch {
             } else {
                 Change::Vanished
             };
-            let mut renamed_from = None;
+            let mut renamed_from = Vec::new();
             if what.contains(ReadFlags::MOVED_FROM) {
-                self.moving = Some((event.cookie(), directory.join(name)));
+                let paths = directories.iter().map(|directory| directory.join(name)).collect();
+                self.moving = Some((event.cookie(), paths));
             } else if what.contains(ReadFlags::MOVED_TO) {
                 let moving = self.moving.take_if(|(cookie, _)| *cookie == event.cookie());
-                renamed_from = moving.map(|(_, path)| path);
+                renamed_from = moving.map(|(_, paths)| paths).unwrap_or_default();
             }
-            on_event(Event { directory, name, change, renamed_from });
+            for (index, directory) in directories.iter().enumerate() {
+                // The names of both directories stand in the same order; between two directories
+                // any of them will do.
+                let renamed_from = renamed_from.get(index).or(renamed_from.first()).cloned();
+                on_event(Event { directory, name, change, renamed_from });
+            }
         }
     }
 }
@@ -185,10 +198,7 @@ impl NotifyWatch {
 ///
 /// # Errors
 /// What poll(2) returned; an interrupted wait ends without an error.
-pub fn wait_readable(
-    descriptors: &[std::os::fd::BorrowedFd<'_>],
-    timeout: Duration,
-) -> io::Result<()> {
+pub fn wait_readable(descriptors: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<()> {
     let mut descriptors: Vec<PollFd<'_>> =
         descriptors.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     let timeout = Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -208,7 +218,7 @@ mod tests {
 
     fn drain(watch: &mut NotifyWatch) -> (Vec<(String, Change)>, Drained) {
         let wake = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
-        watch.wait(&wake, Duration::from_secs(10)).unwrap();
+        watch.wait(wake.as_fd(), Duration::from_secs(10)).unwrap();
         let mut seen = Vec::new();
         let drained = watch
             .drain(|event| {

@@ -1,64 +1,177 @@
-//! Which positions are to be saved: those of followed files, and what the file said about others.
+//! Which positions are to be saved: those of followed files, and what the files said about others.
+//!
+//! The positions file is written before the side file. Between the two a crash leaves a position
+//! whose file is not the one recorded, and then the file is read from its start: twice, not never.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use daemon_runtime::atomic_file;
+use foldhash::fast::FixedState;
 
 use super::cursor::Cursor;
-use super::mailbox::SourceId;
+use super::file_identity::Inode;
+use super::file_records::{self, FileRecord, FileRecords};
+use super::mailbox::{Generation, SourceId};
 use super::positions_file::{self, Positions};
-use super::progress::Progress;
 
 /// Only its owner needs to read it; paths can tell names of customers.
 const MODE: u32 = 0o600;
+
+/// What an earlier run, or an earlier configuration, left behind.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// By path.
+    pub positions: Positions,
+    /// By file.
+    pub records: FileRecords,
+}
+
+#[derive(Debug)]
+struct Follower {
+    source: SourceId,
+    /// Files of the path that are not done, the one it names now last.
+    generations: Vec<Arc<Generation>>,
+}
+
+impl Follower {
+    fn forget_done(&mut self) {
+        let last = self.generations.last().map(|last| last.progress.file());
+        self.generations
+            .retain(|generation| !generation.is_done() || Some(generation.progress.file()) == last);
+    }
+
+    fn records(&self, path: &str) -> impl Iterator<Item = FileRecord> {
+        let last = self.generations.len();
+        self.generations.iter().enumerate().map(move |(index, generation)| FileRecord {
+            path: path.to_owned(),
+            inode: generation.inode,
+            fingerprint: generation.beginning(),
+            position: generation.progress.position(),
+            is_current: index + 1 == last,
+        })
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
     /// From the file, or of paths that are not followed any more.
     known: Positions,
     /// Path to its followers: several scrape configs may read one file.
-    followed: BTreeMap<String, Vec<(SourceId, Arc<Progress>)>>,
+    followed: BTreeMap<String, Vec<Follower>>,
+    /// Files that this run is done with under a path that may still name them.
+    finished: BTreeMap<Inode, FileRecord>,
+    /// Their paths.
+    finished_paths: BTreeSet<String>,
+    /// Files of the earlier run that were looked for.
+    resumed: BTreeSet<Inode>,
+    /// The others, once it is known which of them still exist.
+    left_over: Option<Vec<FileRecord>>,
     /// Sources that are no files, by their key.
     cursors: BTreeMap<String, Arc<Cursor>>,
-    saved: Option<Positions>,
+    /// Hashes of what was saved last.
+    saved: [u64; 2],
 }
 
 /// Shared by the watcher, which enters files, and the task that saves.
 #[derive(Debug)]
 pub struct PositionTable {
     path: PathBuf,
+    earlier: FileRecords,
     state: Mutex<State>,
 }
 
 impl PositionTable {
-    /// A table that is saved to `path` and begins with these positions.
-    pub fn new(path: PathBuf, known: Positions) -> Self {
-        Self { path, state: Mutex::new(State { known, ..State::default() }) }
+    /// A table that is saved to `path` and begins with what was saved.
+    pub fn new(path: PathBuf, saved: Saved) -> Self {
+        let state = Mutex::new(State { known: saved.positions, ..State::default() });
+        Self { path, earlier: saved.records, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The offset to begin a path at.
+    /// The offset to begin a file at that is now found under `path`: that of the same file, by
+    /// whatever name it was read before; 0 where the path named another file.
     ///
     /// # Errors
-    /// The value when it is no number.
-    pub fn start_of(&self, path: &str) -> Result<Option<u64>, String> {
+    /// The value of the positions file when it is no number.
+    pub fn start_of(&self, path: &str, inode: Inode, file: &File) -> Result<Option<u64>, String> {
         let state = self.state();
-        let Some(text) = state.known.get(path) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| text.clone())
+        let followers = state.followed.get(path).into_iter().flatten();
+        let of_others = followers
+            .flat_map(|follower| &follower.generations)
+            .filter(|generation| generation.inode == inode)
+            .map(|generation| generation.progress.position())
+            .min();
+        if of_others.is_some() {
+            return Ok(of_others);
+        }
+        let finished = state.finished.get(&inode);
+        if let Some(record) = finished
+            && record.fingerprint.is_of(file).unwrap_or(false)
+        {
+            return Ok(Some(record.position));
+        }
+        if state.finished_paths.contains(path) {
+            return Ok(Some(0));
+        }
+        let saved = match state.known.get(path) {
+            Some(text) => Some(text.parse().map_err(|_| text.clone())?),
+            None => None,
+        };
+        if let Some(record) = self.earlier.of_file(inode, file) {
+            let is_its_own = record.path == path && record.is_current;
+            return Ok(saved.filter(|_| is_its_own).or(Some(record.position)));
+        }
+        if self.earlier.of_path(path).any(|record| record.is_current) {
+            return Ok(Some(0));
+        }
+        Ok(saved)
     }
 
-    /// A source reads a path; of an earlier generation of it nothing is saved any more.
-    pub fn follow(&self, path: &str, source: SourceId, progress: Arc<Progress>) {
+    /// Files that were followed under `path` in the earlier run and are not the one it names now.
+    /// Each is returned once.
+    pub fn take_unfinished(&self, path: &str, now: Inode) -> Vec<FileRecord> {
+        let mut state = self.state();
+        let records: Vec<_> = self
+            .earlier
+            .of_path(path)
+            .filter(|record| !state.resumed.contains(&record.inode))
+            .cloned()
+            .collect();
+        state.resumed.extend(records.iter().map(|record| record.inode));
+        state.resumed.insert(now);
+        records
+    }
+
+    /// A source reads a file, which its path names now.
+    pub fn follow(&self, path: &str, source: SourceId, generation: &Arc<Generation>) {
         let mut state = self.state();
         let followers = state.followed.entry(path.to_owned()).or_default();
-        match followers.iter_mut().find(|(known, _)| *known == source) {
-            Some((_, current)) => *current = progress,
-            None => followers.push((source, progress)),
+        let generation = Arc::clone(generation);
+        let known = followers.iter_mut().find(|follower| follower.source == source);
+        if let Some(follower) = known {
+            follower.generations.push(generation);
+            follower.forget_done();
+        } else {
+            followers.reserve_exact(1);
+            followers.push(Follower { source, generations: vec![generation] });
+        }
+    }
+
+    /// A source reads a file that its path named before the one it names now.
+    pub fn follow_earlier(&self, path: &str, source: SourceId, generation: &Arc<Generation>) {
+        let mut state = self.state();
+        let followers = state.followed.get_mut(path).into_iter().flatten();
+        for follower in followers.filter(|follower| follower.source == source) {
+            let index = follower.generations.len().saturating_sub(1);
+            follower.generations.insert(index, Arc::clone(generation));
         }
     }
 
@@ -66,17 +179,22 @@ impl PositionTable {
     pub fn unfollow(&self, path: &str, source: SourceId) {
         let mut state = self.state();
         let Some(followers) = state.followed.get_mut(path) else { return };
-        let Some(index) = followers.iter().position(|(known, _)| *known == source) else { return };
-        let (_, progress) = followers.remove(index);
+        let Some(index) = followers.iter().position(|known| known.source == source) else { return };
+        let follower = followers.remove(index);
         if followers.is_empty() {
             state.followed.remove(path);
-            state.known.insert(path.to_owned(), progress.position().to_string());
+            if let Some(record) = follower.records(path).last() {
+                state.known.insert(path.to_owned(), record.position.to_string());
+                state.finish(record);
+            }
         }
     }
 
-    /// The position of a path that nobody follows, because its content is known from another name.
-    pub fn set(&self, path: &str, position: u64) {
-        self.state().known.insert(path.to_owned(), position.to_string());
+    /// The position of a path that nobody follows, because its file was read under another name.
+    pub fn set(&self, record: FileRecord) {
+        let mut state = self.state();
+        state.known.insert(record.path.clone(), record.position.to_string());
+        state.finish(record);
     }
 
     /// The saved text under a key of a source that is no file.
@@ -96,24 +214,65 @@ impl PositionTable {
         state.known.remove(key);
     }
 
-    /// What is to be saved now. Paths that nobody follows and that do not exist are left out.
+    /// What is to be saved now, by path. Paths that nobody follows and that do not exist are left
+    /// out.
     pub fn snapshot(&self) -> Positions {
+        self.state().positions()
+    }
+
+    /// All of it, for the next configuration.
+    pub fn saved(&self) -> Saved {
         let mut state = self.state();
-        let followed = std::mem::take(&mut state.followed);
-        state.known.retain(|key, _| {
+        let positions = state.positions();
+        Saved { positions, records: state.records(&self.earlier).into_iter().collect() }
+    }
+
+    /// Saves what changed since the last time.
+    ///
+    /// # Errors
+    /// Which step failed on which file; the old file is untouched then.
+    pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
+        let (yaml, records, saved) = {
+            let mut state = self.state();
+            let yaml = positions_file::to_yaml(&state.positions());
+            (yaml, file_records::to_json(&state.records(&self.earlier)), state.saved)
+        };
+        // With 50,000 files the texts are megabytes: they are not kept.
+        let now = [&yaml, &records].map(|text| FixedState::default().hash_one(text));
+        if saved[0] != now[0] {
+            atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
+        }
+        if saved[1] != now[1] {
+            let path = file_records::path_beside(&self.path);
+            atomic_file::replace(&path, records.as_bytes(), MODE)?;
+        }
+        self.state().saved = now;
+        Ok(())
+    }
+}
+
+impl State {
+    fn finish(&mut self, record: FileRecord) {
+        self.finished_paths.insert(record.path.clone());
+        self.finished.insert(record.inode, record);
+    }
+
+    fn positions(&mut self) -> Positions {
+        let Self { known, followed, .. } = self;
+        known.retain(|key, _| {
             positions_file::is_cursor(key)
                 || followed.contains_key(key)
                 || Path::new(key).try_exists().unwrap_or(true)
         });
-        let mut positions = state.known.clone();
-        for (path, followers) in &followed {
-            let position = followers.iter().map(|(_, progress)| progress.position()).min();
+        let mut positions = known.clone();
+        for (path, followers) in followed {
+            let last = followers.iter().filter_map(|follower| follower.generations.last());
+            let position = last.map(|generation| generation.progress.position()).min();
             if let Some(position) = position {
                 positions.insert(path.clone(), position.to_string());
             }
         }
-        state.followed = followed;
-        for (key, cursor) in &state.cursors {
+        for (key, cursor) in &self.cursors {
             if let Some(text) = cursor.reached() {
                 positions.insert(key.clone(), text);
             }
@@ -121,71 +280,86 @@ impl PositionTable {
         positions
     }
 
-    /// Saves the positions if they changed since the last time.
-    ///
-    /// # Errors
-    /// Which step failed on which file; the old file is untouched then.
-    pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
-        let positions = self.snapshot();
-        if self.state().saved.as_ref() == Some(&positions) {
-            return Ok(());
+    fn records(&mut self, earlier: &FileRecords) -> Vec<FileRecord> {
+        for follower in self.followed.values_mut().flatten() {
+            follower.forget_done();
         }
-        atomic_file::replace(&self.path, positions_file::to_yaml(&positions).as_bytes(), MODE)?;
-        self.state().saved = Some(positions);
-        Ok(())
+        let still_names = |record: &FileRecord| {
+            std::fs::metadata(&record.path)
+                .is_ok_and(|metadata| Inode::of(&metadata) == record.inode)
+        };
+        self.finished.retain(|_, record| still_names(record));
+        let paths = self.finished.values().map(|record| record.path.clone());
+        self.finished_paths = paths.collect();
+        let left_over = self.left_over.get_or_insert_with(|| {
+            earlier.iter().filter(|record| find(record, None).is_some()).cloned().collect()
+        });
+        left_over.retain(|record| !self.resumed.contains(&record.inode));
+        let followed = self.followed.iter().flat_map(|(path, followers)| {
+            followers.iter().flat_map(move |follower| follower.records(path))
+        });
+        followed.chain(self.finished.values().cloned()).chain(left_over.iter().cloned()).collect()
     }
 }
+
+/// Looks for a recorded file in the directory of its path: by inode, or, where `now` is the inode
+/// that the path has now, also a copy that was made before the file was truncated.
+pub fn find(record: &FileRecord, now: Option<Inode>) -> Option<(PathBuf, File)> {
+    let path = Path::new(&record.path);
+    let is_it = |path: &Path| {
+        let file = File::open(path).ok()?;
+        record.fingerprint.is_of(&file).ok()?.then_some(file)
+    };
+    if now.is_none() && Inode::of(&std::fs::metadata(path).ok()?) == record.inode {
+        return is_it(path).map(|file| (path.to_owned(), file));
+    }
+    let entries = std::fs::read_dir(path.parent()?).ok()?.flatten();
+    let files: Vec<_> = entries
+        .filter_map(|entry| Some((std::fs::metadata(entry.path()).ok()?, entry.path())))
+        .filter(|(metadata, _)| metadata.is_file())
+        .collect();
+    let by_inode = files
+        .iter()
+        .filter(|(metadata, _)| Inode::of(metadata) == record.inode)
+        .find_map(|(_, path)| Some((path.clone(), is_it(path)?)));
+    if by_inode.is_some() || now != Some(record.inode) || record.fingerprint.length < MIN_BEGINNING
+    {
+        return by_inode;
+    }
+    let name = path.file_name()?.as_encoded_bytes();
+    files
+        .iter()
+        .filter(|(metadata, _)| metadata.len() > record.position)
+        .filter(|(_, path)| {
+            path.file_name().is_some_and(|own| own.as_encoded_bytes().starts_with(name))
+        })
+        .find_map(|(_, path)| Some((path.clone(), is_it(path)?)))
+}
+
+/// Opens a file by its inode, under its path or another name in the same directory.
+///
+/// # Errors
+/// It is not there any more, or cannot be opened.
+pub fn open_inode(path: &Path, inode: Inode) -> io::Result<File> {
+    let is_it = |file: &File| file.metadata().is_ok_and(|metadata| Inode::of(&metadata) == inode);
+    if let Ok(file) = File::open(path)
+        && is_it(&file)
+    {
+        return Ok(file);
+    }
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let is_named =
+            std::fs::metadata(entry.path()).is_ok_and(|found| Inode::of(&found) == inode);
+        if is_named {
+            return File::open(entry.path());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "the file has no name in its directory any more"))
+}
+
+/// A copy is known by its beginning alone, so that must be long enough to be one file's only.
+const MIN_BEGINNING: u16 = 32;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(dir: &Path, known: &[(&str, &str)]) -> PositionTable {
-        let known = known.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        PositionTable::new(dir.join("positions.yaml"), known.collect())
-    }
-
-    #[test]
-    fn vanished_paths_go_and_cursors_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let there = dir.path().join("there.log");
-        std::fs::write(&there, "").unwrap();
-        let there = there.to_str().unwrap();
-        let table = table(dir.path(), &[("/gone.log", "1"), (there, "2"), ("cursor-x", "c")]);
-        let keys: Vec<String> = table.snapshot().into_keys().collect();
-        assert_eq!(keys, [there, "cursor-x"]);
-    }
-
-    #[test]
-    fn a_path_that_two_jobs_read_is_as_far_as_the_slower_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let table = table(dir.path(), &[("/a.log", "7")]);
-        assert_eq!(table.start_of("/a.log"), Ok(Some(7)));
-        table.follow("/a.log", 1, Progress::new(1, 70));
-        table.follow("/a.log", 2, Progress::new(2, 50));
-        assert_eq!(table.snapshot()["/a.log"], "50");
-        table.unfollow("/a.log", 2);
-        assert_eq!(table.snapshot()["/a.log"], "70");
-    }
-
-    #[test]
-    fn the_file_is_written_only_when_something_changed() {
-        let dir = tempfile::tempdir().unwrap();
-        let table = table(dir.path(), &[("cursor-x", "1")]);
-        table.save().unwrap();
-        std::fs::remove_file(dir.path().join("positions.yaml")).unwrap();
-        table.save().unwrap();
-        assert!(!dir.path().join("positions.yaml").try_exists().unwrap());
-        table.follow("/a.log", 1, Progress::new(1, 0));
-        table.save().unwrap();
-        assert!(dir.path().join("positions.yaml").try_exists().unwrap());
-    }
-
-    #[test]
-    fn a_value_that_is_no_offset_is_an_error_of_that_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let table = table(dir.path(), &[("/a.log", "twelve")]);
-        assert_eq!(table.start_of("/a.log"), Err("twelve".to_owned()));
-        assert_eq!(table.start_of("/b.log"), Ok(None));
-    }
-}
+mod tests;

@@ -66,6 +66,11 @@ impl Progress {
         state.held = held;
     }
 
+    /// No stage holds a line of it any more.
+    pub fn release(&self) {
+        self.state().held = None;
+    }
+
     /// The file begins anew (it was truncated): what is on its way keeps its old place, and counts
     /// as the beginning.
     pub fn restart(&self) {

@@ -2,19 +2,17 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Output;
 
-use crate::fixture::{Fixture, PATIENCE, Writer, shipper, wait};
+use crate::fixture::{Ended, Fixture, PATIENCE, Writer, run, wait};
 
 /// Runs it with a configuration that it must refuse by itself.
 fn refused(config: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("promtail.yaml");
     fs::write(&path, config).unwrap();
-    let Output { status, stdout, stderr } =
-        shipper().arg("--config.file").arg(&path).output().unwrap();
-    assert_eq!(status.code(), Some(1));
-    String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr)
+    let Ended { code, stdout, stderr } = run(&["--config.file", path.to_str().unwrap()]);
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    stdout + &stderr
 }
 
 fn job(stages: &str) -> String {
@@ -50,24 +48,48 @@ fn a_wrong_configuration_is_refused_with_its_place() {
 
 #[test]
 fn a_missing_configuration_is_named() {
-    let output = shipper().arg("-config.file=/does/not/exist.yaml").output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("/does/not/exist.yaml does not exist")
-    );
+    let ended = run(&["-config.file=/does/not/exist.yaml"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains("/does/not/exist.yaml does not exist"), "{ended:?}");
+}
+
+#[test]
+fn a_check_without_a_file_fails_and_says_so() {
+    for arguments in [&["-check-syntax"][..], &["-check-syntax", "-config.file="]] {
+        let ended = run(arguments);
+        assert_eq!(ended.code, 1, "{arguments:?}");
+        assert!(ended.stdout.starts_with("Invalid config file"), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_configuration_is_logged_last_line_first_and_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("promtail.yaml");
+    fs::write(
+        &path,
+        "server: {disable: true}\n\
+         clients: [{url: \"http://127.0.0.1:1/push\", bearer_token: hunter2}]\n",
+    )
+    .unwrap();
+    let file = path.to_str().unwrap();
+    let log =
+        run(&["-stdin", "-dry-run", "-log-config-reverse-order", "-config.file", file]).stderr;
+    let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in: {log}"));
+    assert!(place("wal:") < place("clients:") && place("clients:") < place("server:"), "{log}");
+    assert!(log.contains("<secret>") && !log.contains("hunter2"), "{log}");
 }
 
 #[test]
 fn flags_have_go_s_grammar_and_exit_codes() {
-    let run = |arguments: &[&str]| shipper().args(arguments).output().unwrap();
-    assert_eq!(run(&["-no-such-flag"]).status.code(), Some(2));
-    assert_eq!(run(&["-positions.sync-period=soon"]).status.code(), Some(2));
+    assert_eq!(run(&["-no-such-flag"]).code, 2);
+    assert_eq!(run(&["-positions.sync-period=soon"]).code, 2);
     let help = run(&["-help"]);
-    assert_eq!(help.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&help.stdout).contains("-client.url"));
+    assert_eq!(help.code, 2);
+    assert!(help.stdout.contains("-client.url"), "{help:?}");
     let version = run(&["--version"]);
-    assert_eq!(version.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
+    assert_eq!(version.code, 0);
+    assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
 }
 
 #[test]
@@ -121,10 +143,8 @@ fn a_line_without_end_is_cut_and_takes_no_memory() {
     let longest =
         fixture.receiver.with(|state| state.entries.iter().map(|entry| entry.line.len()).max());
     assert_eq!(longest, Some(4 * 1024 * 1024));
-    let status = fs::read_to_string(format!("/proc/{}/status", fixture.process_id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak < 80 * 1024, "peak RSS {peak} KiB");
+    let peak = fixture.peak_memory_bytes();
+    assert!(peak < 80 * 1024 * 1024, "peak RSS {peak} bytes");
 }
 
 #[test]

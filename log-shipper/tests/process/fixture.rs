@@ -1,29 +1,33 @@
 //! A log-shipper process with its folder, its receiver, and a writer of numbered lines.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+use stack_tests::daemon_process::{DaemonCommand, DaemonProcess, exit_code};
 use stack_tests::loki::Receiver;
+pub(crate) use stack_tests::patience::PATIENCE;
+use stack_tests::patience::wait_until;
 use tempfile::TempDir;
-
-/// For what happens in a second on an idle machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One test's world.
 pub(crate) struct Fixture {
     pub(crate) receiver: Receiver,
     pub(crate) folder: TempDir,
-    shipper: Option<Child>,
+    /// The last one may run; those before it have ended, and keep what they logged.
+    shippers: Vec<DaemonProcess>,
 }
 
 impl Fixture {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
-        Self { receiver: Receiver::local(), folder, shipper: None }
+        Self { receiver: Receiver::local(), folder, shippers: Vec::new() }
     }
 
     /// A file of the folder with logs.
@@ -61,44 +65,66 @@ scrape_configs:
     pub(crate) fn start(&mut self, config: &str) {
         let path = self.path("promtail.yaml");
         fs::write(&path, config).unwrap();
-        let log =
-            OpenOptions::new().create(true).append(true).open(self.path("shipper.log")).unwrap();
-        let mut command = shipper();
-        command.arg("-config.file").arg(path).stdout(log.try_clone().unwrap()).stderr(log);
-        self.shipper = Some(command.spawn().unwrap());
+        let command = shipper(self.folder.path(), [OsStr::new("-config.file"), path.as_os_str()]);
+        self.shippers.push(start(&command, self.shippers.len()));
     }
 
-    pub(crate) fn process_id(&self) -> u32 {
-        self.shipper.as_ref().unwrap().id()
+    /// The same, with at most so many open files.
+    pub(crate) fn start_with_open_files(&mut self, config: &str, limit: u32) {
+        let path = self.path("promtail.yaml");
+        fs::write(&path, config).unwrap();
+        let mut command = shipper(self.folder.path(), [""; 0]);
+        let script = format!(
+            "ulimit -n {limit}; exec {} -config.file {}",
+            command.binary.display(),
+            path.display()
+        );
+        command.binary = "/bin/sh".into();
+        command.args = vec!["-c".into(), script.into()];
+        self.shippers.push(start(&command, self.shippers.len()));
     }
 
-    /// What log-shipper logged so far.
+    fn shipper(&mut self) -> &mut DaemonProcess {
+        self.shippers.last_mut().expect("the test has started one")
+    }
+
+    pub(crate) fn peak_memory_bytes(&mut self) -> u64 {
+        self.shipper().peak_memory_bytes().expect("it runs")
+    }
+
+    /// What log-shipper logged so far, in all its runs.
     pub(crate) fn shipper_log(&self) -> String {
-        fs::read_to_string(self.path("shipper.log")).unwrap_or_default()
+        self.shippers.iter().map(DaemonProcess::output).collect()
     }
 
     pub(crate) fn wait_for_log(&self, text: &str) {
         wait("a log line", || self.shipper_log().contains(text), || self.shipper_log());
     }
 
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.process_id().to_string()]).status();
-        assert!(status.unwrap().success());
+    /// A page of the process.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let port = || {
+            let log = self.shipper_log();
+            let (_, rest) = log.rsplit_once("ops server listening\" address=127.0.0.1:")?;
+            rest.split_whitespace().next()?.parse().ok()
+        };
+        wait("the server", || port().is_some(), || self.shipper_log());
+        stack_tests::daemon_process::http_get(port().unwrap(), path).unwrap().body
     }
 
     /// SIGKILL: nothing can be saved any more.
     pub(crate) fn kill(&mut self) {
-        self.signal("-KILL");
-        self.shipper.take().unwrap().wait().unwrap();
+        assert!(self.shipper().is_running(), "it ended by itself\n{}", self.shipper_log());
+        self.shipper().kill();
     }
 
     /// SIGTERM, and the wait for the end: how it ended, and how long that took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
-        self.signal("-TERM");
+        assert!(self.shipper().is_running(), "it ended by itself\n{}", self.shipper_log());
         let started = Instant::now();
-        let mut child = self.shipper.take().unwrap();
-        let status = child.wait().unwrap();
-        (status, started.elapsed())
+        self.shipper().signal(Signal::TERM);
+        let status = self.shipper().wait_exit(PATIENCE);
+        (status.expect("SIGTERM ends it"), started.elapsed())
     }
 
     /// Waits until the numbers 0 to `end` have arrived, each at least once.
@@ -115,29 +141,40 @@ scrape_configs:
     }
 }
 
-impl Drop for Fixture {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.shipper.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+/// How a run ended that nobody stopped.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the binary with arguments with which it ends by itself.
+pub(crate) fn run(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = start(&shipper(folder.path(), arguments), 0);
+    let status = process.wait_exit(PATIENCE).unwrap_or_else(|| panic!("{arguments:?}: it runs on"));
+    Ended { code: exit_code(status), stdout: process.stdout(), stderr: process.stderr() }
 }
 
 /// The binary, with an environment of its own.
-pub(crate) fn shipper() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_log-shipper"));
-    command.env_clear().env("HOSTNAME", "test-node").stdin(Stdio::null());
-    command
+fn shipper<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> DaemonCommand {
+    DaemonCommand {
+        binary: env!("CARGO_BIN_EXE_log-shipper").into(),
+        args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+        env: BTreeMap::from([("HOSTNAME".to_owned(), "test-node".to_owned())]),
+        work_dir: folder.to_path_buf(),
+        stdin: None,
+    }
+}
+
+fn start(command: &DaemonCommand, generation: usize) -> DaemonProcess {
+    DaemonProcess::start(command, generation.try_into().unwrap()).unwrap()
 }
 
 /// Polls a condition that no event announces.
 pub(crate) fn wait(what: &str, condition: impl Fn() -> bool, context: impl Fn() -> String) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}\n{}", context());
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    assert!(wait_until(PATIENCE, condition), "waited in vain for {what}\n{}", context());
 }
 
 /// Writes numbered lines in append mode, paced by the clock.

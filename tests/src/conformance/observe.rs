@@ -8,13 +8,15 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use prometheus_model::label_set::LabelSet;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::base64;
 use super::placeholders::Placeholders;
 use super::sink::{SeenHeaders, SunkEntry};
-use super::{base64, label_text};
+use crate::loki::decode::parse_labels;
 
 /// Lines longer than this, in bytes, are compared by length and digest.
 const MAX_VERBATIM_LINE: usize = 4096;
@@ -44,7 +46,7 @@ impl Observer<'_> {
             let labels: BTreeMap<_, _> = entry
                 .labels
                 .iter()
-                .map(|(name, value)| (name.clone(), self.label_value(name, value)))
+                .map(|(name, value)| (name.to_owned(), self.label_value(name, value)))
                 .collect();
             let key = (entry.client.clone(), entry.tenant.clone(), labels);
             let at = *index.entry(key).or_insert_with_key(|(client, tenant, labels)| {
@@ -73,7 +75,7 @@ impl Observer<'_> {
 
     fn entry(&self, entry: &SunkEntry) -> Value {
         let mut shown = Map::new();
-        shown.insert("ts_ns".to_owned(), json!(self.time(entry.timestamp_ns)));
+        shown.insert("ts_ns".to_owned(), json!(self.time(entry.timestamp_ns.into())));
         match std::str::from_utf8(&entry.line) {
             Err(_) => {
                 shown.insert("line_base64".to_owned(), json!(base64::encode(&entry.line)));
@@ -167,8 +169,8 @@ impl Observer<'_> {
                 && is_wanted(name)
             {
                 let labels: BTreeMap<_, _> = labels
-                    .into_iter()
-                    .map(|(name, value)| (name, self.placeholders.clean(&value)))
+                    .iter()
+                    .map(|(name, value)| (name, self.placeholders.clean(value)))
                     .collect();
                 samples.push(json!([name, labels, number]));
             }
@@ -201,13 +203,13 @@ fn is_built_in(name: &str) -> bool {
 }
 
 /// Name, labels and value of a sample; `None` for other lines.
-fn split_sample(line: &str) -> Option<(&str, BTreeMap<String, String>, &str)> {
+fn split_sample(line: &str) -> Option<(&str, LabelSet, &str)> {
     let name_end = line.find(['{', ' '])?;
     let (name, rest) = line.split_at(name_end);
     let labels_end = if rest.starts_with('{') { rest.rfind('}')? + 1 } else { 0 };
     let (labels, value) = rest.split_at(labels_end);
     let labels = if labels.is_empty() { "{}" } else { labels };
-    let labels = label_text::parse(labels.as_bytes()).ok()?;
+    let labels = parse_labels(labels.as_bytes()).ok()?;
     Some((name, labels, value.trim_start().split(' ').next()?))
 }
 

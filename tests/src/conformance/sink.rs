@@ -12,9 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use prometheus_model::label_set::LabelSet;
+
 use super::http_exchange::{Request, read_request, write_answer};
 use super::kubernetes::{Kubernetes, KubernetesAnswer};
-use super::push_body::{self, PushedStream};
+use crate::loki::decode::{Body, PushedStream};
 
 /// Path of the push endpoint.
 const PUSH_PATH: &str = "/loki/api/v1/push";
@@ -41,9 +43,9 @@ pub(super) struct SunkEntry {
     /// `X-Scope-OrgID`.
     pub(super) tenant: Option<String>,
     /// Labels of its stream.
-    pub(super) labels: Arc<BTreeMap<String, String>>,
+    pub(super) labels: Arc<LabelSet>,
     /// Nanoseconds since 1970.
-    pub(super) timestamp_ns: i128,
+    pub(super) timestamp_ns: i64,
     /// The line.
     pub(super) line: Vec<u8>,
     /// Structured metadata, as sent.
@@ -273,13 +275,12 @@ fn receive_push(shared: &Shared, request: &Request) -> u16 {
     if status / 100 != 2 {
         return status;
     }
-    let decoded = push_body::decode(
-        request.header("content-type").unwrap_or_default(),
-        request.header("content-encoding").unwrap_or_default(),
-        &request.body,
-    );
+    let header = |name| request.header(name).unwrap_or_default();
+    // decoded before the state is locked: nobody waits for that
+    let body = Body::decompress(header("content-type"), header("content-encoding"), &request.body);
+    let streams = body.as_ref().map_err(Clone::clone).and_then(Body::streams);
     let mut state = shared.state();
-    let status = match decoded {
+    let status = match streams {
         Ok(streams) => {
             let tenant = request.header("x-scope-orgid").map(str::to_owned);
             record(&mut state, streams, &client, tenant.as_ref());
@@ -297,20 +298,21 @@ fn receive_push(shared: &Shared, request: &Request) -> u16 {
 
 fn record(
     state: &mut SinkState,
-    streams: Vec<PushedStream>,
+    streams: Vec<PushedStream<'_>>,
     client: &str,
     tenant: Option<&String>,
 ) {
     let mut count = 0;
-    for stream in streams {
-        for entry in stream.entries {
+    for (labels, entries) in streams {
+        let labels = Arc::new(labels);
+        for entry in entries {
             count += 1;
             state.entries.push(SunkEntry {
                 client: client.to_owned(),
                 tenant: tenant.cloned(),
-                labels: Arc::clone(&stream.labels),
+                labels: Arc::clone(&labels),
                 timestamp_ns: entry.timestamp_ns,
-                line: entry.line,
+                line: entry.line.into_owned(),
                 metadata: entry.metadata,
             });
         }

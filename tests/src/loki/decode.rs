@@ -1,7 +1,8 @@
 //! Push requests from the wire: Snappy and protobuf, or JSON.
 //!
 //! Lines of the usual form are borrowed from the request, so that a receiver that only counts copies
-//! nothing.
+//! nothing. It never guesses: what Loki would not understand is refused, so that it becomes a finding
+//! about the sender.
 
 mod json;
 mod protobuf;
@@ -11,27 +12,29 @@ use std::io::Read;
 
 use prometheus_model::label_set::LabelSet;
 
+pub(crate) use self::protobuf::parse_labels;
+
 /// Largest request in bytes, decompressed.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// One entry of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PushedEntry<'a> {
+pub(crate) struct PushedEntry<'a> {
     /// Nanoseconds since 1970.
-    pub(super) timestamp_ns: i64,
+    pub(crate) timestamp_ns: i64,
     /// Any bytes.
-    pub(super) line: Cow<'a, [u8]>,
+    pub(crate) line: Cow<'a, [u8]>,
     /// Structured metadata, as sent.
-    pub(super) metadata: Vec<(String, String)>,
+    pub(crate) metadata: Vec<(String, String)>,
 }
 
 /// One stream of a request.
-pub(super) type PushedStream<'a> = (LabelSet, Vec<PushedEntry<'a>>);
+pub(crate) type PushedStream<'a> = (LabelSet, Vec<PushedEntry<'a>>);
 
 /// What a request cannot be, for the answer: the sender reads it in its log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct DecodeError(String);
+pub(crate) struct DecodeError(String);
 
 impl DecodeError {
     fn new(why: impl Into<String>) -> Self {
@@ -41,7 +44,7 @@ impl DecodeError {
 
 /// A request, decompressed.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// A message of Loki's `logproto.PushRequest`.
     Protobuf(Vec<u8>),
     /// `{"streams": [...]}`
@@ -51,7 +54,7 @@ pub(super) enum Body {
 impl Body {
     /// Decompresses a body by its content type and encoding. Everything that is not JSON is Snappy
     /// and protobuf, as for Loki.
-    pub(super) fn decompress(
+    pub(crate) fn decompress(
         content_type: &str,
         encoding: &str,
         body: &[u8],
@@ -73,7 +76,7 @@ impl Body {
     }
 
     /// The streams, in their order.
-    pub(super) fn streams(&self) -> Result<Vec<PushedStream<'_>>, DecodeError> {
+    pub(crate) fn streams(&self) -> Result<Vec<PushedStream<'_>>, DecodeError> {
         match self {
             Self::Protobuf(message) => protobuf::streams(message),
             Self::Json(text) => json::streams(text),

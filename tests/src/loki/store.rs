@@ -99,6 +99,8 @@ pub struct State {
     pub sequence: Sequence,
     /// What happens to pushes.
     pub fault: Fault,
+    /// What happens to pushes of a tenant that has its own faults.
+    pub tenant_faults: BTreeMap<String, Fault>,
     /// What happens to the next ones.
     pub script: VecDeque<Fault>,
     options: Options,
@@ -119,6 +121,7 @@ impl State {
             recent_requests: VecDeque::new(),
             sequence: Sequence::default(),
             fault: Fault::None,
+            tenant_faults: BTreeMap::new(),
             script: VecDeque::new(),
             options,
             streams: Vec::new(),
@@ -153,9 +156,11 @@ impl State {
     }
 
     /// What happens to the request that has just arrived.
-    pub(super) fn next_fault(&mut self) -> Fault {
+    pub(super) fn next_fault(&mut self, tenant: Option<&str>) -> Fault {
         self.requests += 1;
-        self.script.pop_front().unwrap_or_else(|| self.fault.clone())
+        let own = tenant.and_then(|tenant| self.tenant_faults.get(tenant));
+        let standing = || own.unwrap_or(&self.fault).clone();
+        self.script.pop_front().unwrap_or_else(standing)
     }
 
     /// Takes note of a request that has ended.

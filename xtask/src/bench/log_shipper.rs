@@ -12,12 +12,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{binary, cargo, root, run as run_command};
+use super::running::{Running, build, free_address, sum_of, wait};
+use crate::process::{binary, root};
 use crate::{http, say};
 
 const HELP: &str = "\
@@ -28,12 +29,6 @@ cargo xtask bench log-shipper [--files N] [--lines N] [--pipeline NAME] [--shipp
   --pipeline NAME  none, cri, seed (cri, json, timestamp, labels; the default) or seed-plain
                    (the same without cri, on plain JSON lines)
   --shipper PATH   another binary that takes -config.file, for example Promtail";
-
-/// Longest run.
-const PATIENCE: Duration = Duration::from_mins(5);
-
-/// Clock ticks per second in /proc/PID/stat; fixed at 100 for user space on Linux.
-const TICKS: f64 = 100.0;
 
 struct Options {
     files: u32,
@@ -48,16 +43,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         say(HELP);
         return Ok(());
     };
-    run_command(cargo().args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "log-shipper",
-        "--package",
-        "stack-tests",
-        "--bins",
-    ]))?;
+    build()?;
     let folder = root().join("target/bench-log-shipper");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("logs"))?;
@@ -193,59 +179,4 @@ scrape_configs:
         cpu * 1e6 / lines,
         peak / 1024.0,
     ))
-}
-
-fn wait(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
-    let started = Instant::now();
-    while !done() {
-        if started.elapsed() > PATIENCE {
-            bail!("waited {PATIENCE:?} for {what}");
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
-/// The sum of all series of a counter on a metrics page.
-fn sum_of(page: &str, name: &str) -> u64 {
-    page.lines()
-        .filter(|line| line.starts_with(name))
-        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-        .sum::<f64>() as u64
-}
-
-fn free_address() -> Result<String> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
-
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
-    }
-
-    /// CPU seconds so far (user and system, all threads) and peak RSS in KiB.
-    fn usage(&self) -> Result<(f64, f64)> {
-        let folder = PathBuf::from(format!("/proc/{}", self.0.id()));
-        let stat = fs::read_to_string(folder.join("stat")).context("the shipper has ended")?;
-        let fields: Vec<&str> =
-            stat.rsplit_once(')').context("/proc/PID/stat")?.1.split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        let status = fs::read_to_string(folder.join("status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-        Ok((ticks / TICKS, peak.trim().trim_end_matches(" kB").parse()?))
-    }
-
-    fn stop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }

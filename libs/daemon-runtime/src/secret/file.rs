@@ -83,8 +83,8 @@ struct State {
 /// Tells one content of a path from the next. Links are followed, so Kubernetes' swap of a volume's
 /// `..data` link shows as another inode; the change time shows a rewrite that keeps the size and
 /// restores the modification time.
-#[derive(PartialEq, Eq)]
-struct Fingerprint {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -93,7 +93,8 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata) -> Self {
+    /// Of the file that `metadata` describes.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

@@ -15,7 +15,9 @@ fn supervisor() -> (Supervisor, CancellationToken) {
 }
 
 async fn failure(supervisor: Supervisor) -> String {
-    ErrorChain(&supervisor.run(DRAIN).await.unwrap_err()).to_string()
+    let error = supervisor.run(DRAIN).await.unwrap_err();
+    let chain = std::iter::successors(Some(&error as &dyn Error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,26 +17,48 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::transport::{Paced, Phase, Plain, Transport};
 use crate::rate_limit::Repeated;
-
-/// Connections open at the same time; others wait in the kernel's queue. With [`HEADER_BYTES`]
-/// it bounds what idle peers cost at 8 MiB.
-const CONNECTIONS: usize = 512;
 
 /// Bytes of a request's line and headers.
 const HEADER_BYTES: usize = 16 * 1024;
 
-/// Time for the header of a request to arrive, and for which an idle connection is kept. Over
-/// twice the usual scrape interval, so that a scraper need not connect each time.
-const HEADER_TIME: Duration = Duration::from_secs(65);
+/// What peers may cost a server. A time of `None` has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Connections open at the same time; others wait in the kernel's queue. Each costs at most
+    /// 16 KiB while it is idle.
+    pub connections: usize,
+    /// From the first byte of a request to the end of its header, and for a TLS handshake.
+    pub header: Option<Duration>,
+    /// Without a byte between two requests.
+    pub idle: Option<Duration>,
+    /// Without a byte of an answer being taken.
+    pub write: Option<Duration>,
+    /// For requests in flight once the server is told to stop.
+    pub stop: Duration,
+}
 
-/// Time for requests in flight once the server is told to stop.
-const STOP_TIME: Duration = Duration::from_secs(5);
+impl Default for ServeLimits {
+    /// 512 connections, which idle peers can make cost 8 MiB. They are kept over twice the usual
+    /// scrape interval (65 s), so that a scraper need not connect each time.
+    fn default() -> Self {
+        let patience = Duration::from_secs(65);
+        Self {
+            connections: 512,
+            header: Some(patience),
+            idle: Some(patience),
+            write: Some(patience),
+            stop: Duration::from_secs(5),
+        }
+    }
+}
 
 /// Wait after a failed `accept`: descriptors come back with time only.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
@@ -71,7 +93,19 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "ops server listening");
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    serve_with(listener, router, ServeLimits::default(), Plain, stop).await;
+    Ok(())
+}
+
+/// The same under limits of one's own, over what `transport` makes of a connection, such as TLS.
+pub async fn serve_with<T: Transport>(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    transport: T,
+    stop: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
         while let Some(ended) = connections.try_join_next() {
@@ -87,9 +121,12 @@ pub async fn serve(
             Some(ended) = connections.join_next() => report(ended),
             (permit, accepted) = accepted => match accepted {
                 Ok((stream, peer)) => {
-                    let connection = converse(stream, peer, router.clone(), stop.clone());
+                    let (transport, router, stop) =
+                        (transport.clone(), router.clone(), stop.clone());
                     connections.spawn(async move {
-                        connection.await;
+                        if let Some(stream) = open(&transport, stream, peer, limits, &stop).await {
+                            converse(stream, peer, router, limits, stop).await;
+                        }
                         drop(permit);
                     });
                 }
@@ -111,24 +148,61 @@ pub async fn serve(
             report(ended);
         }
     };
-    if tokio::time::timeout(STOP_TIME, all_ended).await.is_err() {
-        tracing::warn!(connections = connections.len(), "ops server cut off requests in flight");
+    if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
+        tracing::warn!(connections = connections.len(), "server cut off requests in flight");
         connections.shutdown().await;
     }
-    Ok(())
 }
 
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn open<T: Transport>(
+    transport: &T,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: ServeLimits,
+    stop: &CancellationToken,
+) -> Option<T::Stream> {
     // answers are written at once, waiting for more to send only adds to their time
     let _ = stream.set_nodelay(true);
+    let opened = async {
+        match limits.header {
+            Some(limit) => tokio::time::timeout(limit, transport.open(stream))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            None => transport.open(stream).await,
+        }
+    };
+    let opened = tokio::select! {
+        () = stop.cancelled() => return None,
+        opened = opened => opened,
+    };
+    opened.inspect_err(|error| tracing::debug!(%peer, %error, "connection was not opened")).ok()
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    limits: ServeLimits,
+    stop: CancellationToken,
+) {
+    let phase = Phase::default();
+    let stream = Paced::new(stream, phase.clone(), limits);
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        phase.request_begins();
         request.extensions_mut().insert(ConnectInfo(peer));
-        hyper::service::Service::call(&service, request.map(Body::new))
+        let answer = hyper::service::Service::call(&service, request.map(Body::new));
+        let phase = phase.clone();
+        async move {
+            let answer = answer.await;
+            phase.request_ends();
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        // `Paced` tells waiting for a request from receiving it
+        .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -52,8 +52,8 @@ fn a_counter_whose_stem_is_taken_keeps_its_name_in_open_metrics() {
             writer.sample(&[], 1_u64);
         }
     });
-    let expected =
-        "# TYPE files gauge\nfiles 1\n# TYPE files_total unknown\nfiles_total 1\n# EOF\n";
+    let expected = "# HELP files \n# TYPE files gauge\nfiles 1\n\
+         # HELP files_total \n# TYPE files_total unknown\nfiles_total 1\n# EOF\n";
     assert_eq!(text, expected);
 }
 
@@ -95,7 +95,8 @@ fn summaries_have_quantiles_sum_and_count() {
     };
     let samples = "took{a=\"b\",quantile=\"0.5\"} 2\ntook{a=\"b\",quantile=\"1\"} 3\n\
          took_sum{a=\"b\"} 1e+06\ntook_count{a=\"b\"} 7\n";
-    assert_eq!(page(Format::Text004, fill), format!("# TYPE took summary\n{samples}"));
+    let expected = format!("# HELP took \n# TYPE took summary\n{samples}");
+    assert_eq!(page(Format::Text004, fill), expected);
     assert!(page(Format::OpenMetrics100, fill).contains("quantile=\"1.0\"} 3\n"));
 }
 
@@ -117,7 +118,7 @@ proptest! {
                 writer.family("m", MetricType::Gauge, "");
                 writer.sample(&[("l", &value)], 1_u64);
             });
-            let sample = text.split('\n').nth(1).unwrap();
+            let sample = text.split('\n').nth(2).unwrap();
             let quoted = sample.strip_prefix("m{l=\"").unwrap().strip_suffix("\"} 1").unwrap();
             let mut read = String::new();
             let mut chars = quoted.chars();

@@ -1,36 +1,14 @@
 //! What Promtail's `-check-syntax` said about every recorded configuration.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use stack_tests::conformance::case::Case;
+
 use super::flags;
-use crate::config::yaml::{self, Kind, Node};
 use crate::config::{self, Config, ConfigError};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/promtail");
-
-fn texts(node: Option<&Node>) -> Vec<String> {
-    match node.map(|node| &node.kind) {
-        Some(Kind::Sequence(items)) => {
-            items.iter().filter_map(Node::raw_text).map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn environment(case: &Node) -> BTreeMap<String, String> {
-    match case.get("env").map(|node| &node.kind) {
-        Some(Kind::Mapping(pairs)) => pairs
-            .iter()
-            .map(|(name, value)| {
-                let text = |node: &Node| node.raw_text().unwrap_or_default().to_owned();
-                (text(name), text(value))
-            })
-            .collect(),
-        _ => BTreeMap::new(),
-    }
-}
 
 /// As the runner of the cases replaces them.
 fn fill(text: &str) -> String {
@@ -46,12 +24,11 @@ fn fill(text: &str) -> String {
 }
 
 fn load(folder: &Path) -> Result<Config, ConfigError> {
-    let case = yaml::parse(&fs::read_to_string(folder.join("case.yaml")).unwrap()).unwrap();
+    let spec = Case::load(folder).unwrap().spec;
     let text = fill(&fs::read_to_string(folder.join("config.yaml")).unwrap());
-    let arguments: Vec<String> = texts(case.get("args")).iter().map(|text| fill(text)).collect();
+    let arguments: Vec<String> = spec.args.iter().map(|text| fill(text)).collect();
     let flags = flags(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let environment = environment(&case);
-    let lookup = |name: &str| environment.get(name).cloned();
+    let lookup = |name: &str| spec.env.get(name).cloned();
     let mut config = config::parse(
         Path::new("promtail.yaml"),
         &text,

@@ -13,7 +13,7 @@ use daemon_runtime::durations::{GoDuration, PrometheusDuration};
 use daemon_runtime::secret::Secret;
 use instrumentation::json_log::{Format, Level};
 
-use super::{Value, describe};
+use super::{Value, describe, kind_of};
 use crate::config::finding::Findings;
 use crate::config::yaml::{Kind, Node, Scalar};
 
@@ -200,7 +200,7 @@ impl<T: Value + Default> Value for Option<T> {
 impl<T: Value + Default> Value for Vec<T> {
     fn read(&mut self, node: &Node, findings: &mut Findings) {
         let Kind::Sequence(items) = &node.kind else {
-            findings.error(node, format!("{} where a list is wanted", describe(node)));
+            findings.error(node, format!("{} where a list is wanted", kind_of(node)));
             return;
         };
         self.clear();
@@ -224,7 +224,7 @@ impl<T: Value + Default> Value for Vec<T> {
 impl<T: Value + Default> Value for BTreeMap<String, T> {
     fn read(&mut self, node: &Node, findings: &mut Findings) {
         let Kind::Mapping(pairs) = &node.kind else {
-            findings.error(node, format!("{} where a map is wanted", describe(node)));
+            findings.error(node, format!("{} where a map is wanted", kind_of(node)));
             return;
         };
         for (key, node) in pairs {

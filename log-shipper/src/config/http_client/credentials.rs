@@ -123,6 +123,10 @@ impl OAuth2 {
             ("oauth2.client_secret_file", !self.client_secret_file.is_empty()),
         ];
         at_most_one(&keys, problems);
+        let mut below = Vec::new();
+        self.tls_config.problems(&mut below);
+        self.proxy.problems(&mut below);
+        problems.extend(below.into_iter().map(|problem| format!("oauth2.{problem}")));
     }
 }
 

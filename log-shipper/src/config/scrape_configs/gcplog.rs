@@ -37,7 +37,7 @@ impl Default for GcpLog {
             use_full_line: false,
             subscription_type: "pull".to_owned(),
             push_timeout: GoDuration::ZERO,
-            server: Server::default(),
+            server: Server::of_source(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::config::label_map::LabelMap;
 use crate::config::server::Server;
 
 /// The block `heroku_drain`. Keys are the field names.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HerokuDrain {
     /// A server of its own.
     pub server: Server,
@@ -13,6 +13,16 @@ pub struct HerokuDrain {
     pub labels: LabelMap,
     /// Takes the message's time. Default false: that of its arrival.
     pub use_incoming_timestamp: bool,
+}
+
+impl Default for HerokuDrain {
+    fn default() -> Self {
+        Self {
+            server: Server::of_source(),
+            labels: LabelMap::default(),
+            use_incoming_timestamp: false,
+        }
+    }
 }
 
 impl Block for HerokuDrain {

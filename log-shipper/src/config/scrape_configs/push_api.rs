@@ -5,7 +5,7 @@ use crate::config::label_map::LabelMap;
 use crate::config::server::Server;
 
 /// The block `loki_push_api`. Keys are the field names.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PushApi {
     /// A server of its own.
     pub server: Server,
@@ -15,6 +15,17 @@ pub struct PushApi {
     pub use_incoming_timestamp: bool,
     /// Bytes of a request. Default 100 MiB (Promtail since 3.6).
     pub max_send_msg_size: Option<i64>,
+}
+
+impl Default for PushApi {
+    fn default() -> Self {
+        Self {
+            server: Server::of_source(),
+            labels: LabelMap::default(),
+            use_incoming_timestamp: false,
+            max_send_msg_size: None,
+        }
+    }
 }
 
 impl Block for PushApi {

@@ -1,7 +1,7 @@
 //! `relabel_configs`: rules are compiled while they are read, so that a bad one is refused with its
 //! place in the file.
 
-use daemon_runtime::error_chain::ErrorChain;
+use instrumentation::json_log::ErrorChain;
 use prometheus_model::label_set::is_valid_label_name;
 use prometheus_model::relabel::{Action, RelabelConfig, RelabelError, RelabelRule};
 

@@ -124,7 +124,7 @@ fn what_cannot_work_is_refused_with_what_is_accepted() {
             SyslogConfig { listen_address: "127.0.0.1:0".to_owned(), ..SyslogConfig::default() };
         change(&mut config);
         let error = Syslog::new(&config).unwrap_err();
-        daemon_runtime::error_chain::ErrorChain(&error).to_string()
+        instrumentation::json_log::ErrorChain(&error).to_string()
     };
     for (message, expected) in [
         (syslog(|config| config.listen_address.clear()), "listen_address must be set"),

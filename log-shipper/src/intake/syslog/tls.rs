@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use daemon_runtime::error_chain::ErrorChain;
+use instrumentation::json_log::ErrorChain;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::ring;

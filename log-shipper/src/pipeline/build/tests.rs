@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prometheus_model::exposition::{Collect, Format, Writer};
+use prometheus_model::instrument::Registry;
 use prometheus_model::label_set::LabelSet;
 
 use crate::config::yaml;
@@ -277,4 +278,21 @@ fn weakly_typed_stages_take_texts_for_numbers_and_numbers_for_texts() {
     assert_eq!(dropped.dropped("drop_stage"), 1);
 
     assert_eq!(run("- sampling: {rate: '1'}", &APP, &["x"]).lines(), ["x"]);
+}
+
+#[test]
+fn lines_that_a_stage_cannot_read_are_on_the_page_by_stage_and_reason() {
+    let stages = "- logfmt: {mapping: {a: }}\n- json: {expressions: {a: }, drop_malformed: true}\n";
+    let page = |lines: &[&str]| {
+        let registry = Registry::new();
+        run(stages, &APP, lines).context.metrics.register(&registry).unwrap();
+        let mut writer = Writer::new(Format::Text004);
+        registry.collect(&mut writer);
+        String::from_utf8(writer.finish()).unwrap()
+    };
+    let idle = page(&[]);
+    assert!(idle.contains("log_shipper_malformed_lines_total{stage=\"logfmt\"} 0\n"), "{idle}");
+    let page = page(&["a=\"", "a=1"]);
+    assert!(page.contains("log_shipper_malformed_lines_total{stage=\"logfmt\"} 1\n"), "{page}");
+    assert!(page.contains("logentry_dropped_lines_total{reason=\"json_stage\"} 2\n"), "{page}");
 }

@@ -12,6 +12,10 @@ use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::{Extracted, Value, ValueRef};
 use crate::pipeline::stage::{Context, Stage, Verdict};
 
+/// Names taken from one message, which finds them by search; Windows' own have some dozens. Lines
+/// after them are passed over.
+const MAX_NAMES: usize = 1_000;
+
 /// Options as in the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct EventLogMessageOptions {
@@ -73,14 +77,15 @@ impl EventLogMessageStage {
         Self::new(decoded).map_err(|error| locate(error, node))
     }
 
-    fn extract(&self, line: &[u8], extracted: &mut Extracted) {
-        let Some(colon) = memchr::memchr(b':', line) else { return };
+    /// Whether the line gave a value.
+    fn extract(&self, line: &[u8], extracted: &mut Extracted) -> bool {
+        let Some(colon) = memchr::memchr(b':', line) else { return false };
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        let Ok(value) = std::str::from_utf8(value) else { return };
+        let Ok(value) = std::str::from_utf8(value) else { return false };
         let mut name = if is_label_name(name) {
             String::from_utf8_lossy(name).into_owned()
         } else if self.drop_invalid_labels {
-            return;
+            return false;
         } else {
             sanitized(name)
         };
@@ -88,6 +93,7 @@ impl EventLogMessageStage {
             name.push_str("_extracted");
         }
         extracted.set(&Arc::from(name), Value::Text(value.trim().as_bytes().to_vec()));
+        true
     }
 }
 
@@ -118,11 +124,14 @@ impl Stage for EventLogMessageStage {
         copy.extend_from_slice(&message);
         drop(message);
         let mut rest = &*copy;
-        while let Some(end) = memchr::memmem::find(rest, b"\r\n") {
-            self.extract(&rest[..end], &mut entry.extracted);
+        let mut names = 0;
+        while names < MAX_NAMES {
+            let end = memchr::memmem::find(rest, b"\r\n");
+            let line = &rest[..end.unwrap_or(rest.len())];
+            names += usize::from(self.extract(line, &mut entry.extracted));
+            let Some(end) = end else { break };
             rest = &rest[end + 2..];
         }
-        self.extract(rest, &mut entry.extracted);
         self.message = copy;
         Verdict::Pass
     }
@@ -174,6 +183,15 @@ mod tests {
 
         assert_eq!(value(&entry, "Account_Name"), None);
         assert_eq!(value(&entry, "job").as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn a_message_gives_so_many_names_and_no_more() {
+        let lines: Vec<_> = (0..MAX_NAMES + 5).map(|number| format!("n{number}: v")).collect();
+        let entry = process(EventLogMessageOptions::default(), text(&lines.join("\r\n")));
+
+        assert_eq!(value(&entry, &format!("n{}", MAX_NAMES - 1)).as_deref(), Some("v"));
+        assert_eq!(value(&entry, &format!("n{MAX_NAMES}")), None);
     }
 
     #[test]

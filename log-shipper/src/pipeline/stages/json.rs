@@ -24,6 +24,10 @@ use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
 use crate::pipeline::stage::{Context, Stage, Verdict};
+use crate::pipeline::stage_metrics::{DropCounter, StageMetrics};
+
+/// Reason under which `drop_malformed` counts; Promtail drops uncounted.
+pub const DROP_REASON: &str = "json_stage";
 
 /// Options as in the configuration.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +36,8 @@ pub struct JsonOptions {
     pub expressions: NameMap,
     /// Extracted value to parse instead of the line.
     pub source: Option<String>,
-    /// Drop what is no JSON object, uncounted as in Promtail.
-    pub drop_malformed: bool,
+    /// Drop what is no JSON object, and count it with this; none keeps it.
+    pub drop_malformed: Option<DropCounter>,
 }
 
 /// What is looked for, shared by all forks.
@@ -50,7 +54,7 @@ struct Wanted {
 pub struct JsonStage {
     wanted: Arc<Wanted>,
     source: Source,
-    drop_malformed: bool,
+    drop_malformed: Option<DropCounter>,
     found: Found,
 }
 
@@ -69,7 +73,11 @@ impl JsonStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(
+        node: &Node,
+        metrics: &StageMetrics,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, StageError> {
         let mut options = Options::strict("json", node)?;
         let expressions = match options.node("expressions") {
             Some(node) => options::name_map("json", node)?,
@@ -78,7 +86,10 @@ impl JsonStage {
         let decoded = JsonOptions {
             expressions,
             source: options.text("source")?,
-            drop_malformed: options.flag("drop_malformed")?.unwrap_or(false),
+            drop_malformed: options
+                .flag("drop_malformed")?
+                .unwrap_or(false)
+                .then(|| metrics.drop_counter(DROP_REASON)),
         };
         let stage = Self::with_warnings(decoded, |warning| options.warn(warning))
             .map_err(|error| locate(error, node))?;
@@ -128,7 +139,9 @@ impl Stage for JsonStage {
         let Self { wanted, source, drop_malformed, found } = self;
         let Some(text) = source.text(&entry.line, &entry.extracted) else { return Verdict::Pass };
         if wanted.paths.find(text, found).is_err() {
-            return if *drop_malformed { Verdict::Drop } else { Verdict::Pass };
+            let Some(dropped) = drop_malformed else { return Verdict::Pass };
+            dropped.count();
+            return Verdict::Drop;
         }
         for (path, name) in wanted.names.iter().enumerate() {
             let value = found.get(path).map_or(Value::Null, |span| extract(&text[span]));

@@ -23,6 +23,13 @@ pub const REASON: &str = "ratelimit_drop_stage";
 /// generations of 10,000 values at about 100 bytes.
 pub const MIN_DISTINCT_LABELS: usize = 10_000;
 
+/// Longer values share one bucket, and are counted without the value: Loki refuses them by default
+/// (`max_label_value_length`).
+pub const MAX_VALUE_BYTES: usize = 2048;
+
+/// What stands for them.
+const LONG_VALUE: &str = "(longer than 2048 bytes)";
+
 /// Options as in the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct LimitOptions {
@@ -134,6 +141,8 @@ impl Stage for LimitStage {
             Buckets::DropByLabel(generations) => {
                 let mut generations = lock(generations);
                 let value = entry.labels.get(&generations.label);
+                let value = value
+                    .map(|value| if value.len() > MAX_VALUE_BYTES { LONG_VALUE } else { value });
                 value.is_none_or(|value| {
                     let passes = generations.bucket(value, &self.metrics).allow(context.now);
                     if !passes {

@@ -19,6 +19,7 @@ use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
 use crate::pipeline::stage::{Context, Stage, Verdict};
+use crate::pipeline::stage_metrics::StageMetrics;
 
 /// Options as in the configuration.
 #[derive(Debug, Clone, Default)]
@@ -45,12 +46,13 @@ pub struct LogfmtStage {
 }
 
 impl LogfmtStage {
-    /// A stage with these options.
+    /// A stage with these options that counts with `malformed` the lines that are not logfmt to their
+    /// end.
     ///
     /// # Errors
     ///
     /// No mapping, an empty source.
-    pub fn new(options: LogfmtOptions) -> Result<Self, StageError> {
+    pub fn new(options: LogfmtOptions, malformed: Counter) -> Result<Self, StageError> {
         if options.mapping.is_empty() {
             return Err(StageError::new("logfmt", "logfmt mapping is required")
                 .key("mapping")
@@ -63,7 +65,7 @@ impl LogfmtStage {
         Ok(Self {
             mapping: options.mapping.into_iter().map(pair).collect(),
             source: Source::new("logfmt", options.source)?,
-            malformed: Counter::default(),
+            malformed,
         })
     }
 
@@ -72,7 +74,11 @@ impl LogfmtStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(
+        node: &Node,
+        metrics: &StageMetrics,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, StageError> {
         let mut options = Options::strict("logfmt", node)?;
         let mapping = match options.node("mapping") {
             Some(node) => options::name_map("logfmt", node)?,
@@ -80,12 +86,8 @@ impl LogfmtStage {
         };
         let source = options.text("source")?;
         options.finish(warnings);
-        Self::new(LogfmtOptions { mapping, source }).map_err(|error| locate(error, node))
-    }
-
-    /// Lines that were not logfmt to their end, of this stage and its forks.
-    pub fn malformed_lines(&self) -> &Counter {
-        &self.malformed
+        Self::new(LogfmtOptions { mapping, source }, metrics.malformed_lines("logfmt"))
+            .map_err(|error| locate(error, node))
     }
 }
 
@@ -126,7 +128,8 @@ mod tests {
     fn stage(mapping: &[(&str, Option<&str>)], source: Option<&str>) -> LogfmtStage {
         let owned = |text: &str| text.to_owned();
         let mapping = mapping.iter().map(|(name, key)| (owned(name), key.map(owned))).collect();
-        LogfmtStage::new(LogfmtOptions { mapping, source: source.map(owned) }).unwrap()
+        LogfmtStage::new(LogfmtOptions { mapping, source: source.map(owned) }, Counter::default())
+            .unwrap()
     }
 
     /// `level=x message=y`, of what was extracted.
@@ -174,7 +177,7 @@ mod tests {
         assert_eq!(extracted(&mut stage, r#"junk a=2 ="x" b=3"#), "a=2");
         run(&mut *stage.fork(), &mut entry(&[], "a=\""));
         assert_eq!(extracted(&mut stage, "a=1"), "a=1");
-        assert_eq!(stage.malformed_lines().get(), 2);
+        assert_eq!(stage.malformed.get(), 2);
     }
 
     #[test]
@@ -198,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_mapping_is_required() {
-        let error = LogfmtStage::new(LogfmtOptions::default()).unwrap_err().to_string();
+        let error =
+            LogfmtStage::new(LogfmtOptions::default(), Counter::default()).unwrap_err().to_string();
         assert!(error.contains("mapping: logfmt mapping is required"), "{error}");
     }
 }

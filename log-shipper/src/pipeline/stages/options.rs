@@ -9,6 +9,7 @@ use daemon_runtime::durations::GoDuration;
 
 use super::error::StageError;
 use super::labels::NameMap;
+use crate::config::describe;
 use crate::config::yaml::{Kind, Node, Scalar};
 use crate::pipeline::stage_metrics::{DropCounter, StageMetrics};
 
@@ -277,21 +278,5 @@ fn float(node: &Node, weak: bool) -> Option<f64> {
         Scalar::Text("") if weak => Some(0.0),
         Scalar::Text(text) if weak => go_compat::strconv::parse_float(text),
         _ => None,
-    }
-}
-
-/// What a node is, in the words of an error.
-fn describe(node: &Node) -> String {
-    match (&node.kind, node.scalar()) {
-        (Kind::Mapping(_), _) => "a map".to_owned(),
-        (Kind::Sequence(_), _) => "a list".to_owned(),
-        (_, None | Some(Scalar::Null)) => "nothing".to_owned(),
-        (_, Some(Scalar::Bool(_))) => {
-            format!("the boolean {}", node.raw_text().unwrap_or_default())
-        }
-        (_, Some(Scalar::Int(_) | Scalar::Float(_))) => {
-            format!("the number {}", node.raw_text().unwrap_or_default())
-        }
-        (_, Some(Scalar::Text(text))) => format!("the text {text:?}"),
     }
 }

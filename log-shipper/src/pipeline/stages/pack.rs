@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::error::StageError;
+use super::json::strings::push_string;
 use super::options::Options;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
@@ -54,14 +55,14 @@ impl Stage for PackStage {
             let Some(value) = entry.extracted.get(name).and_then(ValueRef::to_bytes) else {
                 continue;
             };
-            push_json_string(packed, name.as_bytes());
+            push_string(packed, name.as_bytes());
             packed.push(b':');
-            push_json_string(packed, &value);
+            push_string(packed, &value);
             packed.push(b',');
             entry.labels.remove(name);
         }
         packed.extend_from_slice(b"\"_entry\":");
-        push_json_string(packed, &entry.line);
+        push_string(packed, &entry.line);
         packed.push(b'}');
         std::mem::swap(packed, &mut entry.line);
         if self.ingest_timestamp {
@@ -73,53 +74,6 @@ impl Stage for PackStage {
     fn fork(&self) -> Box<dyn Stage> {
         Box::new(self.clone())
     }
-}
-
-/// A JSON string as Promtail writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, each byte that is
-/// not UTF-8 replaced by an escaped U+FFFD.
-fn push_json_string(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    for chunk in text.utf8_chunks() {
-        push_escaped(out, chunk.valid());
-        // A chunk's invalid part is up to three bytes of one cut-off character: Go counts bytes.
-        for _ in chunk.invalid() {
-            out.extend_from_slice(br"\ufffd");
-        }
-    }
-    out.push(b'"');
-}
-
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (index, byte) in bytes.iter().copied().enumerate() {
-        let length = match byte {
-            b'"' | b'\\' | b'<' | b'>' | b'&' | 0..0x20 => 1,
-            // E2 80 A8 and E2 80 A9
-            0xE2 if matches!(bytes.get(index + 1..index + 3), Some([0x80, 0xA8 | 0xA9])) => 3,
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[copied..index]);
-        copied = index + length;
-        match byte {
-            b'"' => out.extend_from_slice(br#"\""#),
-            b'\\' => out.extend_from_slice(br"\\"),
-            b'\n' => out.extend_from_slice(br"\n"),
-            b'\r' => out.extend_from_slice(br"\r"),
-            b'\t' => out.extend_from_slice(br"\t"),
-            0xE2 => {
-                out.extend_from_slice(br"\u202");
-                out.push(HEX[usize::from(bytes[index + 2] & 0xF)]);
-            }
-            _ => {
-                out.extend_from_slice(br"\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 0xF)]);
-            }
-        }
-    }
-    out.extend_from_slice(&bytes[copied..]);
 }
 
 #[cfg(test)]

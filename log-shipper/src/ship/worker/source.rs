@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use encoding_rs::Encoding;
 use prometheus_model::instrument::{Counter, Gauge};
@@ -17,9 +18,11 @@ use crate::metrics::Metrics;
 use crate::pipeline::entry::Origin;
 use crate::ship::line_shipper::LineShipper;
 use crate::tail::compressed_reader::{CompressedReader, Format};
+use crate::tail::descriptors::{Descriptors, Permit};
 use crate::tail::file_identity::{Fingerprint, Inode};
 use crate::tail::line_reader::{LineReader, Newline, Outcome};
-use crate::tail::mailbox::{self, Generation, Opened};
+use crate::tail::mailbox::{self, Closed, Generation, Opened};
+use crate::tail::position_table;
 
 /// A file that lost its name is watched so long after its last line: a writer may not have opened
 /// the new one yet.
@@ -27,6 +30,9 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// How often a file without a name is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// A rotated file that cannot be read is given up after this time.
+const GIVE_UP: Duration = Duration::from_mins(5);
 
 /// After an error of a file it is tried again so much later.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
@@ -57,8 +63,14 @@ struct Open {
     generation: Arc<Generation>,
     /// It has lost its name: nothing is to come after its end but what a late writer writes.
     has_ended: bool,
+    /// Its target is gone: it is left when it is read up to here.
+    leave_at: Option<u64>,
     last_line: Instant,
     next_look: Instant,
+    /// It could not be read since.
+    failing_since: Option<Instant>,
+    /// For its descriptor, while it is open.
+    permit: Option<Permit>,
 }
 
 /// What a source wants next.
@@ -81,6 +93,8 @@ pub struct Source {
     pub path: String,
     /// Stages hold lines back.
     pub is_held: bool,
+    /// When the worker looks at it again by itself.
+    pub timer: Option<Instant>,
     file_path: PathBuf,
     labels: Arc<LabelSet>,
     open: VecDeque<Open>,
@@ -99,8 +113,9 @@ impl Source {
         let mut this = Self {
             job: source.job,
             is_held: false,
+            timer: None,
             labels: source.labels,
-            open: VecDeque::new(),
+            open: VecDeque::with_capacity(1),
             paused_until: None,
             encoding: options.encoding,
             read_lines: metrics.read_lines.get(&[&path]),
@@ -109,40 +124,19 @@ impl Source {
             path,
             file_path: source.path,
         };
-        this.open.extend(this.open_file(source.opened, options));
+        this.open.push_back(Open::new(source.opened, options));
         this
-    }
-
-    fn open_file(&self, opened: Opened, options: &ReaderOptions) -> Option<Open> {
-        let Opened { file, start, generation } = opened;
-        let limit = options.line_limit;
-        let Some((format, delay)) = options.decompression else {
-            let newline = newline_of(options.encoding);
-            let reader = Reader::Plain(LineReader::new(file, start, newline, limit));
-            return Some(Open::of(reader, generation));
-        };
-        match CompressedReader::new(file, format, start, limit) {
-            Ok(reader) => {
-                let mut open = Open::of(Reader::Compressed(reader), generation);
-                open.next_look += delay;
-                Some(open)
-            }
-            Err(error) => {
-                tracing::error!(path = self.path, %error, "compressed file cannot be read");
-                None
-            }
-        }
     }
 
     /// The path names another file now.
     pub fn rotate(&mut self, opened: Opened, options: &ReaderOptions) {
         self.end();
-        self.open.extend(self.open_file(opened, options));
+        self.open.push_back(Open::new(opened, options));
     }
 
     /// A file that the path named before the one it names now.
     pub fn missed(&mut self, opened: Opened, options: &ReaderOptions) {
-        let Some(mut missed) = self.open_file(opened, options) else { return };
+        let mut missed = Open::new(opened, options);
         missed.has_ended = true;
         let has_current = self.open.back().is_some_and(|last| !last.has_ended);
         self.open.insert(self.open.len() - usize::from(has_current), missed);
@@ -152,6 +146,30 @@ impl Source {
     pub fn end(&mut self) {
         for open in &mut self.open {
             open.has_ended = true;
+        }
+    }
+
+    /// Lines that are read from now on have these labels.
+    pub fn relabel(&mut self, labels: Arc<LabelSet>) {
+        self.labels = labels;
+    }
+
+    /// The target is gone: what is open is read up to `until` and left as it is.
+    pub fn leave(&mut self, until: u64, shipper: &mut LineShipper) {
+        for open in &mut self.open {
+            open.leave_at = Some(if open.has_ended { u64::MAX } else { until });
+        }
+        self.close_left(shipper);
+    }
+
+    fn close_left(&mut self, shipper: &mut LineShipper) {
+        let mut index = 0;
+        while let Some(open) = self.open.get(index) {
+            if open.leave_at.is_some_and(|until| open.reader.position() >= until) {
+                self.close(index, shipper);
+            } else {
+                index += 1;
+            }
         }
     }
 
@@ -171,12 +189,14 @@ impl Source {
         buffer: &mut Vec<u8>,
         shipper: &mut LineShipper,
         metrics: &Metrics,
+        descriptors: &Arc<Descriptors>,
     ) -> Turn {
         let now = shipper.now();
         if let Some(until) = self.paused_until.take_if(|until| *until > now) {
             self.paused_until = Some(until);
             return Turn::LookAgain(until);
         }
+        self.close_left(shipper);
         let mut next: Option<Instant> = None;
         let mut index = 0;
         while index < self.open.len() {
@@ -186,7 +206,10 @@ impl Source {
                 index += 1;
                 continue;
             }
-            let (result, pause) = self.read_one(index, buffer, shipper, metrics);
+            let (result, pause) = match self.open[index].reopen(&self.file_path, descriptors) {
+                Ok(()) => self.read_one(index, buffer, shipper, metrics),
+                Err(error) => (Err(error), None),
+            };
             if let Some(until) = pause {
                 self.paused_until = Some(until);
                 return Turn::LookAgain(until);
@@ -202,14 +225,29 @@ impl Source {
                     tracing::warn!(path = self.path, %error, "file cannot be read, trying again");
                     let open = &mut self.open[index];
                     open.next_look = now + ERROR_PAUSE;
-                    if open.has_ended && open.last_line + LINGER <= now {
+                    let since = *open.failing_since.get_or_insert(now);
+                    if (open.has_ended || open.leave_at.is_some()) && since + GIVE_UP <= now {
+                        tracing::error!(
+                            path = self.path,
+                            "giving up a rotated file that cannot be read"
+                        );
+                        metrics.files_given_up.inc();
                         self.close(index, shipper);
                     }
                     continue;
                 }
             }
             let open = &mut self.open[index];
+            open.failing_since = None;
+            if open.leave_at.is_some() {
+                // Nothing more is there; a line without its end is somebody else's.
+                self.close(index, shipper);
+                continue;
+            }
             if !open.has_ended {
+                if descriptors.is_scarce() {
+                    open.close();
+                }
                 index += 1;
                 continue;
             }
@@ -262,6 +300,7 @@ impl Source {
             let held = shipper.held_since(job, file);
             self.is_held |= held.is_some();
             open.generation.progress.advance(open.reader.position(), held);
+            open.remember_beginning();
         }
         if index + 1 == self.open.len() {
             self.show_sizes();
@@ -273,7 +312,7 @@ impl Source {
     fn show_sizes(&self) {
         let Some(open) = self.open.back() else { return };
         self.read_bytes.set(open.reader.position() as f64);
-        if let Ok(metadata) = open.reader.file().metadata() {
+        if let Some(Ok(metadata)) = open.reader.file().map(File::metadata) {
             self.file_bytes.set(metadata.len() as f64);
         }
     }
@@ -293,18 +332,16 @@ impl Source {
         );
         let rest = copy.map(|(_, file)| reader.at_same_position(file));
         reader.restart();
+        open.generation.set_beginning(Fingerprint::default());
         open.generation.progress.restart();
         open.generation.progress.advance(0, None);
         if let Some(rest) = rest {
             // Its lines have no position of their own: the copy is read at once.
             let position = rest.position();
             let progress = shipper.unsaved_file(position);
-            let generation = Generation {
-                inode: Inode { device: 0, inode: 0 },
-                progress,
-                closed: OnceLock::new(),
-            };
-            let mut copy = Open::of(Reader::Plain(rest), Arc::new(generation));
+            let nowhere = Inode { device: 0, inode: 0 };
+            let generation = Generation::new(nowhere, progress, Fingerprint::default());
+            let mut copy = Open::of(Reader::Plain(rest), generation, None);
             copy.has_ended = true;
             // A copy is complete when the file is truncated: nothing is to wait for.
             copy.last_line = Instant::now().checked_sub(LINGER).unwrap_or(copy.last_line);
@@ -350,19 +387,84 @@ impl Source {
         let held = shipper.held_since(self.job, progress.file());
         progress.advance(position, held);
         shipper.leave_file(self.job, progress.file());
-        let fingerprint = match &open.reader {
+        let beginning = match &open.reader {
             Reader::Plain(reader) => reader.fingerprint(),
-            Reader::Compressed(_) => Fingerprint::read(open.reader.file()).unwrap_or_default(),
+            Reader::Compressed(reader) => Fingerprint::read(reader.file()).unwrap_or_default(),
         };
-        let _ = open.generation.closed.set((position, fingerprint));
-        tracing::info!(path = self.path, position, "finished a file that was rotated or removed");
+        let metadata = open.reader.file().map(File::metadata);
+        let has_name = metadata.is_some_and(|found| found.is_ok_and(|file| file.nlink() > 0));
+        let at = SystemTime::now();
+        let _ = open.generation.closed.set(Closed { position, beginning, at, has_name });
+        let path = &self.path;
+        if open.leave_at.is_some() {
+            tracing::info!(path, position, "left a file: its target is gone");
+        } else {
+            tracing::info!(path, position, "finished a file that was rotated or removed");
+        }
     }
 }
 
 impl Open {
-    fn of(reader: Reader, generation: Arc<Generation>) -> Self {
+    fn new(opened: Opened, options: &ReaderOptions) -> Self {
+        let Opened { file, permit, start, generation } = opened;
+        let limit = options.line_limit;
+        match options.decompression {
+            None => {
+                let newline = newline_of(options.encoding);
+                let reader = Reader::Plain(LineReader::new(file, start, newline, limit));
+                Self::of(reader, generation, Some(permit))
+            }
+            Some((format, delay)) => {
+                let reader = CompressedReader::new(file, format, start, limit);
+                let mut open = Self::of(Reader::Compressed(reader), generation, Some(permit));
+                open.next_look += delay;
+                open
+            }
+        }
+    }
+
+    fn of(reader: Reader, generation: Arc<Generation>, permit: Option<Permit>) -> Self {
         let now = Instant::now();
-        Self { reader, generation, has_ended: false, last_line: now, next_look: now }
+        Self {
+            reader,
+            generation,
+            has_ended: false,
+            leave_at: None,
+            last_line: now,
+            next_look: now,
+            failing_since: None,
+            permit,
+        }
+    }
+
+    /// Gives up the descriptor of a file that is read to its end for now.
+    fn close(&mut self) {
+        if let Reader::Plain(reader) = &mut self.reader {
+            reader.close();
+            self.permit = None;
+        }
+    }
+
+    /// Opens the file again if it was closed: it may have another name by now.
+    fn reopen(&mut self, path: &Path, descriptors: &Arc<Descriptors>) -> io::Result<()> {
+        let Reader::Plain(reader) = &mut self.reader else { return Ok(()) };
+        if reader.file().is_some() {
+            return Ok(());
+        }
+        let permit = descriptors.take().ok_or_else(|| io::Error::other("too many open files"))?;
+        let file = position_table::open_inode(path, self.generation.inode)?;
+        reader.reopen(file);
+        self.permit = Some(permit);
+        Ok(())
+    }
+
+    /// For the side file: how the file begins, once that is known.
+    fn remember_beginning(&self) {
+        if let Reader::Plain(reader) = &self.reader
+            && reader.fingerprint().length > self.generation.beginning().length
+        {
+            self.generation.set_beginning(reader.fingerprint());
+        }
     }
 }
 
@@ -374,10 +476,10 @@ impl Reader {
         }
     }
 
-    fn file(&self) -> &File {
+    fn file(&self) -> Option<&File> {
         match self {
             Self::Plain(reader) => reader.file(),
-            Self::Compressed(reader) => reader.file(),
+            Self::Compressed(reader) => Some(reader.file()),
         }
     }
 }

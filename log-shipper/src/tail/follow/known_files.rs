@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 use crate::tail::file_identity::{Fingerprint, Inode};
 use crate::tail::mailbox::Generation;
 
-/// A finished file that no pattern matched for so long is forgotten.
-const FORGET_AFTER: Duration = Duration::from_mins(10);
+/// Finished files that are remembered, those longest unseen going first. Rotation renames them for
+/// months, and a forgotten one would be read again under its next name.
+const MAX_DONE: usize = 1024;
 
 /// What is known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +21,22 @@ pub(super) enum Known {
     New,
     /// It is open at a worker.
     Active,
+    /// It could not be looked at: nothing is to be done now.
+    Unclear,
     /// It was read up to here.
-    Done(u64),
+    Done {
+        /// Where.
+        position: u64,
+        /// How it begins.
+        beginning: Fingerprint,
+    },
 }
 
 #[derive(Debug)]
 struct Done {
     position: u64,
     fingerprint: Fingerprint,
+    closed_at: SystemTime,
     last_seen: Instant,
 }
 
@@ -45,6 +54,12 @@ impl KnownFiles {
         self.done.remove(&generation.inode);
     }
 
+    /// Takes what another target knew.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.active.extend(other.active);
+        self.done.extend(other.done);
+    }
+
     /// What is known of the file that `path` names.
     pub(super) fn find(&mut self, inode: Inode, path: &Path) -> Known {
         if let Some(generation) = self.active.get(&inode) {
@@ -54,28 +69,48 @@ impl KnownFiles {
             self.collect_closed();
         }
         let Some(done) = self.done.get_mut(&inode) else { return Known::New };
-        // The inode may have been given to another file since.
-        let is_same = File::open(path).and_then(|file| done.fingerprint.is_of(&file));
-        if is_same.unwrap_or(false) {
-            done.last_seen = Instant::now();
-            return Known::Done(done.position);
+        // The inode may have been given to another file since, be it one that begins alike.
+        let looked_at = File::open(path).and_then(|file| {
+            let was_born_later = file.metadata()?.created().is_ok_and(|born| born > done.closed_at);
+            Ok(!was_born_later && done.fingerprint.is_of(&file)?)
+        });
+        match looked_at {
+            Ok(true) => {
+                done.last_seen = Instant::now();
+                Known::Done { position: done.position, beginning: done.fingerprint }
+            }
+            Ok(false) => {
+                self.done.remove(&inode);
+                Known::New
+            }
+            Err(_) => Known::Unclear,
         }
-        self.done.remove(&inode);
-        Known::New
     }
 
-    /// Forgets finished files that were not asked for lately.
+    /// Forgets finished files where there are too many.
     pub(super) fn tidy(&mut self) {
         self.collect_closed();
-        self.done.retain(|_, done| done.last_seen.elapsed() < FORGET_AFTER);
+        if self.done.len() > MAX_DONE {
+            let mut seen: Vec<Instant> = self.done.values().map(|done| done.last_seen).collect();
+            seen.sort_unstable();
+            let oldest_kept = seen[seen.len() - MAX_DONE];
+            self.done.retain(|_, done| done.last_seen >= oldest_kept);
+        }
     }
 
     fn collect_closed(&mut self) {
         let done = &mut self.done;
         self.active.retain(|inode, generation| {
-            let Some((position, fingerprint)) = generation.closed.get() else { return true };
-            let last_seen = Instant::now();
-            done.insert(*inode, Done { position: *position, fingerprint: *fingerprint, last_seen });
+            let Some(closed) = generation.closed.get() else { return true };
+            if closed.has_name {
+                let entry = Done {
+                    position: closed.position,
+                    fingerprint: closed.beginning,
+                    closed_at: closed.at,
+                    last_seen: Instant::now(),
+                };
+                done.insert(*inode, entry);
+            }
             false
         });
     }
@@ -83,11 +118,10 @@ impl KnownFiles {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::OnceLock;
-
     use super::*;
+    use crate::tail::mailbox::Closed;
     use crate::tail::progress::Progress;
+    use std::fs;
 
     #[test]
     fn a_file_is_known_by_inode_and_beginning_until_its_inode_is_another_file() {
@@ -98,12 +132,14 @@ mod tests {
         let fingerprint = Fingerprint::read(&File::open(&path).unwrap()).unwrap();
         let mut known = KnownFiles::default();
         assert_eq!(known.find(inode, &path), Known::New);
-        let generation =
-            Arc::new(Generation { inode, progress: Progress::new(1, 0), closed: OnceLock::new() });
+        let generation = Generation::new(inode, Progress::new(1, 0), fingerprint);
         known.add(&generation);
         assert_eq!(known.find(inode, &path), Known::Active);
-        generation.closed.set((4, fingerprint)).unwrap();
-        assert_eq!(known.find(inode, &path), Known::Done(4));
+        let closed =
+            Closed { position: 4, beginning: fingerprint, at: SystemTime::now(), has_name: true };
+        generation.closed.set(closed).unwrap();
+        let done = Known::Done { position: 4, beginning: fingerprint };
+        assert_eq!(known.find(inode, &path), done);
         fs::write(&path, "two\n").unwrap();
         assert_eq!(known.find(inode, &path), Known::New);
     }

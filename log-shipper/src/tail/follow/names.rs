@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::known_files::Known;
 use super::{Follower, TargetKey};
 use crate::tail::file_identity::Inode;
-use crate::tail::mailbox::{Message, SourceId};
+use crate::tail::mailbox::SourceId;
 
 /// Names of rotated files that are listened to, per path: rotation goes on for months.
 const MAX_ALIASES: usize = 16;
@@ -59,23 +58,10 @@ impl Follower {
             let inode = Inode::of(&metadata);
             let known = self.known.entry(target).or_default().find(inode, to);
             if metadata.is_file() && matches!(known, Known::New) {
-                self.open_missed(id, to);
+                tracing::info!(path = %to.display(), "file was rotated before it was opened");
+                self.open_earlier(id, to, 0);
             }
         }
-    }
-
-    /// Hands over a generation whose path already names a later one.
-    fn open_missed(&mut self, id: SourceId, path: &Path) {
-        let opened = match self.open(path, 0) {
-            Ok(opened) => opened,
-            Err(error) => return self.report_unreadable(path, &error),
-        };
-        let Some(followed) = self.sources.get_mut(&id) else { return };
-        let generation = Arc::clone(&opened.generation);
-        self.known.entry(followed.target).or_default().add(&generation);
-        followed.generations.push(generation);
-        tracing::info!(path = %path.display(), "file was rotated before it was opened");
-        self.wiring.mailboxes[followed.worker].send(Message::Missed(id, opened));
     }
 
     /// Late lines of a rotated file come under its new name; so does its next rename.

@@ -8,11 +8,11 @@ fn observer(placeholders: &Placeholders, yearless: bool) -> Observer<'_> {
     Observer { placeholders, began, yearless, hostname_label: None }
 }
 
-fn entry(timestamp_ns: i128, line: &[u8]) -> SunkEntry {
+fn entry(timestamp_ns: i64, line: &[u8]) -> SunkEntry {
     SunkEntry {
         client: String::new(),
         tenant: None,
-        labels: Arc::new(BTreeMap::from([("file".to_owned(), "/w/in/a".to_owned())])),
+        labels: Arc::new([("file", "/w/in/a")].into_iter().collect()),
         timestamp_ns,
         line: line.to_vec(),
         metadata: vec![("b".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())],
@@ -22,7 +22,7 @@ fn entry(timestamp_ns: i128, line: &[u8]) -> SunkEntry {
 #[test]
 fn entries_are_shown_without_what_differs_between_runs() {
     let placeholders = placeholders::example();
-    let now = Timestamp::now().as_nanosecond();
+    let now = Timestamp::now().as_nanosecond().try_into().unwrap();
     let entries = [entry(now, b"in /w/in"), entry(5, b"\xff")];
     assert_eq!(
         observer(&placeholders, false).streams(&entries),

@@ -1,4 +1,5 @@
-//! `logproto.PushRequest`, read field by field; unknown fields are passed over.
+//! `logproto.PushRequest`, read field by field; unknown fields are passed over, a known one of another
+//! wire type is refused.
 //!
 //! ```text
 //! PushRequest { 1: repeated Stream }
@@ -18,12 +19,12 @@ use super::{DecodeError, PushedEntry, PushedStream};
 pub(super) fn streams(request: &[u8]) -> Result<Vec<PushedStream<'_>>, DecodeError> {
     let mut streams = Vec::new();
     for field in fields(request) {
-        let (1, Field::Bytes(stream)) = field? else { continue };
+        let (1, stream) = field? else { continue };
         let (mut labels, mut entries) = (LabelSet::new(), Vec::new());
-        for field in fields(stream) {
+        for field in fields(stream.bytes()?) {
             match field? {
-                (1, Field::Bytes(text)) => labels = parse_labels(text)?,
-                (2, Field::Bytes(entry)) => entries.push(parse_entry(entry)?),
+                (1, text) => labels = parse_labels(text.bytes()?)?,
+                (2, entry) => entries.push(parse_entry(entry.bytes()?)?),
                 _ => {}
             }
         }
@@ -37,9 +38,9 @@ fn parse_entry(entry: &[u8]) -> Result<PushedEntry<'_>, DecodeError> {
         PushedEntry { timestamp_ns: 0, line: Cow::Borrowed(&[]), metadata: Vec::new() };
     for field in fields(entry) {
         match field? {
-            (1, Field::Bytes(timestamp)) => parsed.timestamp_ns = parse_timestamp(timestamp)?,
-            (2, Field::Bytes(line)) => parsed.line = Cow::Borrowed(line),
-            (3, Field::Bytes(pair)) => parsed.metadata.push(parse_pair(pair)?),
+            (1, timestamp) => parsed.timestamp_ns = parse_timestamp(timestamp.bytes()?)?,
+            (2, line) => parsed.line = Cow::Borrowed(line.bytes()?),
+            (3, pair) => parsed.metadata.push(parse_pair(pair.bytes()?)?),
             _ => {}
         }
     }
@@ -50,8 +51,8 @@ fn parse_timestamp(timestamp: &[u8]) -> Result<i64, DecodeError> {
     let (mut seconds, mut nanos) = (0_i64, 0_i64);
     for field in fields(timestamp) {
         match field? {
-            (1, Field::Number(number)) => seconds = number.cast_signed(),
-            (2, Field::Number(number)) => nanos = number.cast_signed(),
+            (1, number) => seconds = number.signed()?,
+            (2, number) => nanos = number.signed()?,
             _ => {}
         }
     }
@@ -66,8 +67,8 @@ fn parse_pair(pair: &[u8]) -> Result<(String, String), DecodeError> {
     let (mut name, mut value) = (String::new(), String::new());
     for field in fields(pair) {
         match field? {
-            (1, Field::Bytes(bytes)) => name = text(bytes)?,
-            (2, Field::Bytes(bytes)) => value = text(bytes)?,
+            (1, bytes) => name = text(bytes.bytes()?)?,
+            (2, bytes) => value = text(bytes.bytes()?)?,
             _ => {}
         }
     }
@@ -75,7 +76,7 @@ fn parse_pair(pair: &[u8]) -> Result<(String, String), DecodeError> {
 }
 
 /// `{a="b", c="d"}`, with Go's quoting.
-fn parse_labels(text: &[u8]) -> Result<LabelSet, DecodeError> {
+pub(crate) fn parse_labels(text: &[u8]) -> Result<LabelSet, DecodeError> {
     let text = std::str::from_utf8(text).map_err(|_| DecodeError::new("labels are not UTF-8"))?;
     let refuse = |why: &str| DecodeError::new(format!("labels `{text}`: {why}"));
     let (matchers, rest) =
@@ -99,6 +100,24 @@ fn parse_labels(text: &[u8]) -> Result<LabelSet, DecodeError> {
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+    /// Of eight or four bytes: the protocol has none.
+    Fixed,
+}
+
+impl<'a> Field<'a> {
+    fn bytes(self) -> Result<&'a [u8], DecodeError> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            _ => Err(DecodeError::new("protobuf: a number where bytes are due")),
+        }
+    }
+
+    fn signed(self) -> Result<i64, DecodeError> {
+        match self {
+            Self::Number(number) => Ok(number.cast_signed()),
+            _ => Err(DecodeError::new("protobuf: a field that is no varint where one is due")),
+        }
+    }
 }
 
 /// Fields of one message: number and value.
@@ -121,16 +140,16 @@ fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u64, Field<'_>), Decod
 
 fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Field<'a>)> {
     let key = varint(rest)?;
-    let length = match key & 7 {
+    let (length, is_fixed) = match key & 7 {
         0 => return Some((key >> 3, Field::Number(varint(rest)?))),
-        1 => 8,
-        2 => usize::try_from(varint(rest)?).ok()?,
-        5 => 4,
+        1 => (8, true),
+        2 => (usize::try_from(varint(rest)?).ok()?, false),
+        5 => (4, true),
         _ => return None,
     };
     let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;
-    Some((key >> 3, Field::Bytes(bytes)))
+    Some((key >> 3, if is_fixed { Field::Fixed } else { Field::Bytes(bytes) }))
 }
 
 fn varint(rest: &mut &[u8]) -> Option<u64> {
@@ -166,6 +185,17 @@ mod tests {
     }
 
     #[test]
+    fn a_known_field_of_another_wire_type_is_refused() {
+        // labels, an entry, and the stream itself as numbers; a line of eight bytes; seconds as bytes
+        let requests: [&[u8]; 3] = [b"\x0a\x02\x08\x01", b"\x0a\x02\x10\x01", b"\x08\x01"];
+        for request in requests {
+            assert!(streams(request).is_err(), "{request:?}");
+        }
+        assert!(parse_entry(b"\x11........").is_err());
+        assert!(parse_timestamp(b"\x0a\x01x").is_err());
+    }
+
+    #[test]
     fn times_before_1970_are_negative() {
         // seconds = -1 as ten bytes, nanos = 5
         let timestamp = b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x05";
@@ -186,5 +216,6 @@ mod tests {
             assert!(parse_labels(labels.as_bytes()).is_err(), "{labels}");
         }
         assert!(parse_labels(b"{a=\"\xFF\"}").is_err());
+        assert!(parse_labels(b"{}").unwrap().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Close, bad_request, header_text, tenant};
 use crate::loki::decode;
 use crate::loki::faults::{Answer, Fault};
-use crate::loki::store::{Request, State as Store};
+use crate::loki::store::Request;
 use crate::loki::{Shared, limits};
 
 /// Largest request, compressed.
@@ -33,7 +33,7 @@ pub(super) async fn push(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let (early, fault) = shared.change(Store::next_fault).split_early();
+    let (early, fault) = shared.change(|state| state.next_fault(tenant(&headers))).split_early();
     let mut request = describe(&uri, &headers);
     let end = match ordered(early) {
         Some(end) => end,

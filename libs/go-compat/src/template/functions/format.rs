@@ -248,7 +248,7 @@ fn integer(directive: &Directive<'_>, number: i64, out: &mut Vec<u8>) {
     let text = if directive.precision == Some(0) && number == 0 {
         String::new()
     } else {
-        format!("{sign}{prefix}{digits:0>least$}")
+        format!("{sign}{prefix}{}{digits}", zeros(least, &digits))
     };
     pad_with(directive, text.as_bytes(), b' ', out);
 }
@@ -267,7 +267,8 @@ fn character(directive: &Directive<'_>, number: i64, out: &mut Vec<u8>) {
         _ => {
             let least = directive.precision.unwrap_or(4).max(4);
             let shown = if directive.sharp { format!(" '{character}'") } else { String::new() };
-            format!("U+{number:0>least$X}{shown}")
+            let digits = format!("{number:X}");
+            format!("U+{}{digits}{shown}", zeros(least, &digits))
         }
     };
     pad(directive, text.as_bytes(), out);
@@ -298,7 +299,13 @@ fn float(directive: &Directive<'_>, number: f64, out: &mut Vec<u8>) {
         Some(width) if directive.zero => width.saturating_sub(sign.len()),
         _ => 0,
     };
-    pad_with(directive, format!("{sign}{magnitude:0>least$}").as_bytes(), b' ', out);
+    let text = format!("{sign}{}{magnitude}", zeros(least, &magnitude));
+    pad_with(directive, text.as_bytes(), b' ', out);
+}
+
+/// What makes digits `least` long. Rust's own formatting takes widths of 16 bits only, and panics.
+fn zeros(least: usize, digits: &str) -> String {
+    "0".repeat(least.saturating_sub(digits.len()))
 }
 
 /// Pads to the width; with the zero flag by zeros, texts too.

@@ -49,6 +49,20 @@ fn wide_padding_is_bounded() {
 }
 
 #[test]
+fn widths_and_precisions_of_any_size_are_padded() {
+    for directive in
+        ["%01000000d", "%.1000000d", "%-01000000d", "%070000x", "%.70000X", "%.1000000U"]
+    {
+        let text = render_with(&format!("{{{{ printf \"{directive}\" 7 }}}}"), &[]).unwrap();
+        assert!(text.len() >= 70_000, "{directive}: {}", text.len());
+    }
+    for directive in ["%01000000f", "%01000000.2e", "%01000000g", "%+070000.3g"] {
+        let text = render_with(&format!("{{{{ printf \"{directive}\" 7.5 }}}}"), &[]).unwrap();
+        assert!(text.len() >= 70_000, "{directive}: {}", text.len());
+    }
+}
+
+#[test]
 fn deep_nesting_is_refused_when_parsed() {
     for template in [
         format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000)),

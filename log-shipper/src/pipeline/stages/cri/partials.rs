@@ -96,21 +96,21 @@ impl Partials {
     }
 
     /// Puts the text that the stream has so far in front of the entry, whose time, labels and
-    /// values it keeps. What would become too long is released in two pieces.
+    /// values it keeps. What would become too long, or come from a third file, is released in two
+    /// pieces.
     pub(super) fn finish(&mut self, stream: u64, entry: &mut Entry, released: &mut Vec<Entry>) {
         let Some(mut held) = self.take(stream) else { return };
         let truncate = self.limits.truncate.unwrap_or(usize::MAX);
-        if (held.line.len() + entry.line.len()).min(truncate) > MAX_LINE_BYTES {
+        let is_too_long = (held.line.len() + entry.line.len()).min(truncate) > MAX_LINE_BYTES;
+        // The runtime may write the end of a line after a rotation: both files wait for it.
+        let Some(origins) = held.origins_with(entry).filter(|_| !is_too_long) else {
             released.push(held);
             return;
-        }
+        };
         held.line.extend_from_slice(&entry.line);
         held.line.truncate(truncate);
         std::mem::swap(&mut held.line, &mut entry.line);
-        // Of two files the older one: reading it must begin again at the unfinished line.
-        if held.origin.file != entry.origin.file || held.origin.begin < entry.origin.begin {
-            entry.origin = held.origin;
-        }
+        (entry.origin, entry.second_origin) = origins;
     }
 
     /// What has waited too long, in the order in which it came.
@@ -130,8 +130,7 @@ impl Partials {
 
     /// Where the first of all waiting bytes of a file stands.
     pub(super) fn held_since(&self, file: FileId) -> Option<u64> {
-        let origins = self.held.values().map(|held| held.entry.origin);
-        origins.filter(|origin| origin.file == file).map(|origin| origin.begin).min()
+        self.held.values().filter_map(|held| held.entry.begin_in(file)).min()
     }
 
     fn oldest(&self) -> Option<u64> {

@@ -192,6 +192,28 @@ fn a_line_across_two_generations_of_a_file_belongs_to_the_older_one() {
     part(1, 500, "2024-04-02T06:00:00Z stdout P a");
     let whole = part(2, 0, "2024-04-02T06:00:00Z stdout F b");
     assert_eq!((line(&whole), whole.origin), ("ab", Origin { file: 1, begin: 500 }));
+    assert_eq!(whole.second_origin, Some(Origin { file: 2, begin: 0 }));
+}
+
+#[test]
+fn parts_in_two_generations_hold_both_positions_and_a_third_releases_them() {
+    let mut stage = CriStage::new(CriOptions::default()).unwrap();
+    let mut part = |file, begin, text: &str| {
+        let mut entry = entry(&[("filename", "same path")], text);
+        entry.origin = Origin { file, begin };
+        let mut context = context();
+        stage.process(&mut entry, &mut context);
+        let released: Vec<_> =
+            context.released.iter().map(|entry| line(entry).to_owned()).collect();
+        (released, [1, 2, 3].map(|file| stage.held_since(file)))
+    };
+    part(1, 500, "2024-04-02T06:00:00Z stdout P a");
+    let (released, held) = part(2, 0, "2024-04-02T06:00:00Z stdout P b");
+    assert_eq!((released.len(), held), (0, [Some(500), Some(0), None]));
+    let (released, held) = part(2, 40, "2024-04-02T06:00:00Z stdout P c");
+    assert_eq!((released.len(), held), (0, [Some(500), Some(0), None]));
+    let (released, held) = part(3, 0, "2024-04-02T06:00:00Z stdout P d");
+    assert_eq!((released, held), (vec!["abc".to_owned()], [None, None, Some(0)]));
 }
 
 #[test]

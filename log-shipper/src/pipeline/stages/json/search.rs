@@ -144,15 +144,17 @@ impl Expression {
 #[derive(Debug)]
 pub(crate) struct Document {
     root: Rcvar,
-    /// Where each object and array stands in the text, by its address: the tree sorts keys, and it
-    /// keeps every address taken.
+    /// Where each object and array stands in the text, by its address: the tree sorts keys. No
+    /// address in it may be freed, or another value would be taken for the one that was there.
     spans: HashMap<usize, Range<usize>, RandomState>,
+    /// Values of keys that come again in the same object: in no tree, but their addresses are taken.
+    replaced: Vec<Rcvar>,
 }
 
 impl Default for Document {
     fn default() -> Self {
         let root = Rcvar::new(Variable::Object(BTreeMap::new()));
-        Self { root, spans: HashMap::default() }
+        Self { root, spans: HashMap::default(), replaced: Vec::new() }
     }
 }
 
@@ -209,7 +211,8 @@ impl Document {
         loop {
             let key = cursor.key()?;
             let value = self.value(text, cursor, depth + 1)?;
-            pairs.insert(string(&text[key.start..key.end]), value);
+            let earlier = pairs.insert(string(&text[key.start..key.end]), value);
+            self.replaced.extend(earlier);
             cursor.space();
             if cursor.next()? != b',' {
                 return Ok(pairs);
@@ -377,6 +380,21 @@ mod tests {
             search("reverse(list)", json),
             Some(text(r#"[{"z":4},{"z":1,"a":{"y":2,"b":3}}]"#))
         );
+    }
+
+    #[test]
+    fn the_last_value_of_a_key_counts_and_no_earlier_one_shows() {
+        for (expression, json, expected) in [
+            ("[a, b]", r#"{"a":{"x":{}},"a":2,"b":7}"#, "[2,7]"),
+            ("[b]", r#"{"a":{"x":1},"a":2,"b":7}"#, "[7]"),
+            (
+                "{n: b, m: c}",
+                r#"{"a":{"k":{"secret":"old"}},"a":{"z":1},"b":"B","c":"C"}"#,
+                r#"{"m":"C","n":"B"}"#,
+            ),
+        ] {
+            assert_eq!(search(expression, json), Some(text(expected)), "{expression}");
+        }
     }
 
     #[test]

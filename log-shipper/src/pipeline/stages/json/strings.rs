@@ -74,6 +74,7 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut copied = 0;
     for (index, byte) in text.iter().copied().enumerate() {
         let line_separator =
@@ -92,7 +93,11 @@ fn push_valid(out: &mut Vec<u8>, text: &[u8]) {
                 out.extend_from_slice(br"\u202");
                 out.push(text[index + 2] - 0xA8 + b'8');
             }
-            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => {
+                out.extend_from_slice(br"\u00");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 0xF)]);
+            }
         }
     }
     out.extend_from_slice(&text[copied..]);

@@ -141,7 +141,7 @@ fn json_inside_a_value_is_parsed_with_a_source() {
     let options = JsonOptions {
         expressions: vec![("code".to_owned(), Some("inner.code".to_owned()))],
         source: Some("outer".to_owned()),
-        drop_malformed: false,
+        drop_malformed: None,
     };
     let mut stage = JsonStage::new(options).unwrap();
     let mut code = |outer: Option<Value>| {
@@ -161,10 +161,11 @@ fn json_inside_a_value_is_parsed_with_a_source() {
 
 #[test]
 fn malformed_lines_are_dropped_on_request() {
+    let metrics = StageMetrics::new();
     let options = JsonOptions {
         expressions: vec![("lvl".to_owned(), None)],
         source: None,
-        drop_malformed: true,
+        drop_malformed: Some(metrics.drop_counter(DROP_REASON)),
     };
     let mut stage = JsonStage::new(options).unwrap();
     let mut verdict = |json: &str| run(&mut stage, &mut entry(&[], json));
@@ -172,6 +173,7 @@ fn malformed_lines_are_dropped_on_request() {
     assert_eq!(verdict(r#"  {"lvl":"leading blanks"}"#), Verdict::Pass);
     assert_eq!(verdict("not json at all"), Verdict::Drop);
     assert_eq!(verdict(r#"{"lvl":"trailing"} garbage"#), Verdict::Drop);
+    assert_eq!(metrics.dropped(DROP_REASON), 2);
 }
 
 #[test]
@@ -203,12 +205,16 @@ fn options_that_cannot_work_are_refused() {
 fn options_are_read_from_the_configuration() {
     let build = |yaml: &str| {
         let mut warnings = Vec::new();
-        let stage = JsonStage::from_node(&crate::config::yaml::parse(yaml).unwrap(), &mut warnings);
+        let stage = JsonStage::from_node(
+            &crate::config::yaml::parse(yaml).unwrap(),
+            &StageMetrics::new(),
+            &mut warnings,
+        );
         (stage, warnings)
     };
     let (stage, warnings) = build("{expressions: {a: , b: b.c, c: nope(b)}, drop_malformed: true}");
     let stage = stage.unwrap();
-    assert!(stage.drop_malformed);
+    assert!(stage.drop_malformed.is_some());
     assert_eq!(stage.wanted.names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
     assert!(
         warnings.len() == 1 && warnings[0].contains("nope is no JMESPath function"),

@@ -120,3 +120,14 @@ fn rate_and_burst_must_be_positive_and_a_label_needs_drop() {
     let waiting = LimitOptions { drop: false, ..by_label(1) };
     assert!(refusal(waiting).contains("drop must be true"));
 }
+
+#[test]
+fn values_that_are_too_long_share_a_bucket_and_are_not_kept() {
+    let metrics = StageMetrics::new();
+    let mut stage = LimitStage::new(by_label(1), &metrics).unwrap();
+    let [long, other] = ["a", "b"].map(|letter| letter.repeat(MAX_VALUE_BYTES + 1));
+    let lines = [Some(&*long), Some(&*other), Some(&other[..MAX_VALUE_BYTES])];
+
+    assert_eq!(verdicts(&mut stage, Instant::now(), &lines), [true, false, true]);
+    assert_eq!(metrics.dropped_by_label("ns", LONG_VALUE), 1);
+}

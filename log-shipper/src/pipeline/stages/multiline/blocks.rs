@@ -119,7 +119,8 @@ impl Blocks {
         let Some(block) = self.streams.get(&stream) else { return Verdict::Pass };
         if block.lines > 0
             && (block.entry.line.len() + added > MAX_BLOCK_BYTES
-                || self.held_bytes + added > MAX_HELD_BYTES)
+                || self.held_bytes + added > MAX_HELD_BYTES
+                || block.entry.origins_with(entry).is_none())
         {
             self.release(stream, context);
         }
@@ -131,9 +132,12 @@ impl Blocks {
             }
             self.begun += 1;
             block.begun = self.begun;
-            block.entry.origin = entry.origin;
+            (block.entry.origin, block.entry.second_origin) = (entry.origin, entry.second_origin);
         } else {
             block.entry.line.push(b'\n');
+            if let Some(joined) = block.entry.origins_with(entry) {
+                (block.entry.origin, block.entry.second_origin) = joined;
+            }
         }
         block.entry.line.extend_from_slice(&entry.line);
         block.lines += 1;
@@ -169,8 +173,7 @@ impl Blocks {
     /// Where the first of all held bytes of a file stands.
     pub(super) fn held_since(&self, file: FileId) -> Option<u64> {
         let blocks = self.streams.values().filter(|stream| stream.lines > 0);
-        let origins = blocks.map(|stream| stream.entry.origin);
-        origins.filter(|origin| origin.file == file).map(|origin| origin.begin).min()
+        blocks.filter_map(|stream| stream.entry.begin_in(file)).min()
     }
 
     fn release_if_full(&mut self, stream: u64, context: &mut Context) {
@@ -189,7 +192,7 @@ impl Blocks {
         entry.line = line;
         context.released.push(entry);
         stream.lines = 0;
-        stream.entry.origin = Origin::default();
+        (stream.entry.origin, stream.entry.second_origin) = (Origin::default(), None);
         stream.bytes = bytes;
         self.held_bytes += bytes;
         self.streams.insert(key, stream);

@@ -193,6 +193,22 @@ fn held_lines_hold_the_position_back() {
 }
 
 #[test]
+fn a_block_over_a_rotation_holds_both_positions_and_a_third_file_releases_it() {
+    let mut job = Job::new("^#", 128, 1000);
+    let mut read = |file, begin, text: &str| {
+        let mut entry = entry(&[("stream", "s")], text);
+        entry.origin = Origin { file, begin };
+        let out: Vec<_> = job.process(entry).iter().map(|entry| line(entry).to_owned()).collect();
+        (out, [1, 2, 3].map(|file| job.stage.held_since(file)))
+    };
+    read(1, 500, "#1");
+    assert_eq!(read(2, 0, "a"), (vec![], [Some(500), Some(0), None]));
+    assert_eq!(read(2, 2, "b"), (vec![], [Some(500), Some(0), None]));
+    assert_eq!(read(3, 9, "c"), (vec!["#1\na\nb".to_owned()], [None, None, Some(9)]));
+    assert_eq!(read(3, 11, "#2"), (vec!["c".to_owned()], [None, None, Some(11)]));
+}
+
+#[test]
 fn a_block_that_grows_too_large_is_released_in_pieces() {
     let mut job = Job::new("^#", 0, 1000);
     let part = vec![b'x'; 1 << 20];

@@ -32,6 +32,10 @@ struct Series {
     changed: Instant,
 }
 
+/// Longer label values make no series, as Loki makes no stream of them by default
+/// (`max_label_value_length`): a table is bounded by what its series may weigh.
+pub(super) const MAX_VALUE_BYTES: usize = 2048;
+
 /// Whether a change found room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
@@ -76,7 +80,8 @@ impl Table {
         now: Instant,
     ) -> Added {
         if !self.series.contains_key(&key) {
-            if self.series.len() >= MAX_SERIES_PER_METRIC {
+            let is_long = exposed(labels, hidden).any(|(_, value)| value.len() > MAX_VALUE_BYTES);
+            if is_long || self.series.len() >= MAX_SERIES_PER_METRIC {
                 return Added::Full;
             }
             let value = match bounds {

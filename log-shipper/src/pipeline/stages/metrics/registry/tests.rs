@@ -200,3 +200,15 @@ fn forks_lose_no_count_to_each_other() {
 
     assert_eq!(samples(&registry, now), [r#"c_total{job="a"} 4000"#]);
 }
+
+#[test]
+fn a_label_value_that_is_too_long_makes_no_series() {
+    let now = Instant::now();
+    let registry = CustomMetrics::new();
+    let counter = define(&registry, &family("c_total", Kind::Counter));
+    let long = "x".repeat(series::MAX_VALUE_BYTES + 1);
+    apply(&counter, Change::Add(1.0), &[("path", &long)], now);
+    assert_eq!(samples(&registry, now), [""; 0]);
+    apply(&counter, Change::Add(1.0), &[("path", &long[1..])], now);
+    assert_eq!(samples(&registry, now).len(), 1);
+}

@@ -1,0 +1,86 @@
+//! One log line when a watch begins to fail, one when it works again, however often it is tried in
+//! between.
+
+use std::time::Instant;
+
+use instrumentation::json_log::ErrorChain;
+use prometheus_model::instrument::Gauge;
+
+use super::api::ApiError;
+
+/// Whether a watch works.
+#[derive(Debug)]
+pub(super) struct Outage {
+    path: String,
+    /// Counts watches that fail.
+    failing: Gauge,
+    since: Option<Instant>,
+    attempts: u64,
+}
+
+impl Outage {
+    /// It works, as far as anybody knows.
+    pub(super) fn new(path: String, failing: Gauge) -> Self {
+        Self { path, failing, since: None, attempts: 0 }
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&mut self, error: &ApiError) {
+        self.attempts += 1;
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.failing.inc();
+            tracing::warn!(
+                path = self.path, error = %ErrorChain(error),
+                "Kubernetes objects cannot be followed, keeping the last targets and trying again"
+            );
+        } else {
+            tracing::debug!(
+                path = self.path, error = %ErrorChain(error), attempts = self.attempts,
+                "Kubernetes objects still cannot be followed"
+            );
+        }
+    }
+
+    /// It works.
+    pub(super) fn over(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.failing.dec();
+            tracing::info!(
+                path = self.path,
+                attempts = self.attempts,
+                duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+                "Kubernetes objects are followed again"
+            );
+        }
+        self.attempts = 0;
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        if self.since.is_some() {
+            self.failing.dec();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_counted_once_while_it_fails() {
+        let failing = Gauge::default();
+        let mut outage = Outage::new("/pods".to_owned(), failing.clone());
+        let mut other = Outage::new("/nodes".to_owned(), failing.clone());
+        outage.failed(&ApiError::Silent);
+        outage.failed(&ApiError::Silent);
+        other.failed(&ApiError::Silent);
+        assert!((failing.get() - 2.0).abs() < f64::EPSILON);
+        outage.over();
+        outage.over();
+        drop(other);
+        assert!(failing.get().abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,183 @@
+//! Loki's push request in JSON:
+//! `{"streams": [{"stream": {"job": "app"}, "values": [["1700000000000000000", "line", {"id": "7"}]]}]}`.
+//!
+//! The third element, structured metadata, may be left out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// How much larger a request is in memory than its text, at most: the smallest entry, `["1",""],`,
+/// takes 56 bytes, twice that while its list grows.
+pub(super) const FACTOR: usize = 16;
+
+/// A request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    /// Its streams.
+    #[serde(default)]
+    pub(super) streams: Vec<Stream>,
+}
+
+/// One stream.
+#[derive(Debug, Deserialize)]
+pub(super) struct Stream {
+    /// Its labels.
+    #[serde(default)]
+    pub(super) stream: BTreeMap<String, String>,
+    /// Its entries.
+    #[serde(default)]
+    pub(super) values: Vec<Entry>,
+}
+
+/// One entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Nanoseconds since 1970.
+    pub(super) timestamp_ns: i64,
+    /// The line.
+    pub(super) line: String,
+    /// Structured metadata, in its order.
+    pub(super) metadata: Vec<(String, String)>,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an entry: [\"nanoseconds\", \"line\"], with structured metadata as third element",
+        )
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry, A::Error> {
+        let Some(Time(timestamp_ns)) = seq.next_element()? else {
+            return Err(de::Error::invalid_length(0, &self));
+        };
+        let Some(line) = seq.next_element()? else {
+            return Err(de::Error::invalid_length(1, &self));
+        };
+        let metadata = seq.next_element::<Pairs>()?.map_or_else(Vec::new, |pairs| pairs.0);
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Entry { timestamp_ns, line, metadata })
+    }
+}
+
+/// Digits in quotes, or the bare number.
+struct Time(i64);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TimeVisitor)
+    }
+}
+
+struct TimeVisitor;
+
+impl Visitor<'_> for TimeVisitor {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nanoseconds since 1970, as digits in quotes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+        // what was sent may be long, and is not repeated
+        let invalid = |_| E::invalid_value(de::Unexpected::Other("other text"), &self);
+        text.parse().map(Time).map_err(invalid)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Time, E> {
+        Ok(Time(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Time, E> {
+        let invalid = |_| E::invalid_value(de::Unexpected::Unsigned(number), &self);
+        i64::try_from(number).map(Time).map_err(invalid)
+    }
+}
+
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("structured metadata: a map of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// Line and column, and what is wanted there.
+pub(super) fn parse(text: &[u8]) -> Result<Request, serde_json::Error> {
+    serde_json::from_slice(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_have_a_time_a_line_and_perhaps_metadata() {
+        let text = br#"{"streams": [
+            {"stream": {"a": "b"}, "values": [["7", "x"], ["8", "\u00e4", {"z": "1", "b": "2"}]]},
+            {"values": [[9, ""]]}], "more": 1}"#;
+        let streams = parse(text).unwrap().streams;
+        assert_eq!(streams[0].stream["a"], "b");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            streams[0].values,
+            [
+                Entry { timestamp_ns: 7, line: "x".to_owned(), metadata: vec![] },
+                Entry {
+                    timestamp_ns: 8,
+                    line: "ä".to_owned(),
+                    metadata: vec![pair("z", "1"), pair("b", "2")]
+                },
+            ]
+        );
+        assert_eq!(streams[1].values[0].timestamp_ns, 9);
+    }
+
+    #[test]
+    fn other_json_is_refused_with_its_place() {
+        for (text, why) in [
+            (r#"{"streams": [{"values": [["x", ""]]}]}"#, "nanoseconds since 1970"),
+            (r#"{"streams": [{"values": [["1"]]}]}"#, "an entry"),
+            (r#"{"streams": [{"values": [["1", 2]]}]}"#, "a string"),
+            (r#"{"streams": [{"values": [["1", "", "m"]]}]}"#, "structured metadata"),
+            ("{", "EOF"),
+        ] {
+            let error = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains("line 1"), "{text}: {error}");
+        }
+    }
+}
