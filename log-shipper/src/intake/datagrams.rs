@@ -71,8 +71,9 @@ impl Datagrams {
         {
             tracing::warn!(%error, "the receive buffer of a UDP socket keeps its size");
         }
-        let (job, address) = (inlet.job_name(), socket.local_addr().ok());
-        tracing::info!(job, ?address, protocol = "udp", "source listening");
+        let job = inlet.job_name();
+        let address = socket.local_addr().map_or(address.to_owned(), |at| at.to_string());
+        tracing::info!(job, address, protocol = "udp", "source listening");
         Ok(Some(Self::start(socket, inlet.clone(), stop.clone())))
     }
 
@@ -113,6 +114,8 @@ async fn receive(
     };
     loop {
         let received = tokio::select! {
+            // With the stop first, what comes late is bounded by `LAST`.
+            biased;
             () = stop.cancelled() => break,
             received = socket.recv_from(&mut buffer) => received,
         };
@@ -149,9 +152,10 @@ mod tests {
         let mut datagrams = Datagrams::start(socket, inlet.clone(), stop.clone());
         let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let dropped = &inlet.metrics().udp_dropped;
+        let content = vec![b'x'; 60_000];
         let mut sent = 0;
         while dropped.get() == 0 {
-            sender.send_to(&vec![b'x'; 60_000], address).await.unwrap();
+            sender.send_to(&content, address).await.unwrap();
             sent += 1;
             tokio::task::yield_now().await;
             assert!(sent < 100_000, "nothing was dropped");

@@ -25,7 +25,7 @@ pub enum Source {
     /// `loki_push_api`
     PushApi(PushApi),
     /// `syslog`
-    Syslog(Syslog),
+    Syslog(Box<Syslog>),
     /// `gelf`
     Gelf(Gelf),
     /// Entries of systemd's journal.
@@ -45,7 +45,7 @@ impl Source {
             LineSource::HerokuDrain(config) => {
                 HerokuDrain::new(config).map(Self::HerokuDrain).map(Some)
             }
-            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Syslog::new(config)?))),
+            LineSource::Syslog(config) => Ok(Some(Self::Syslog(Box::new(Syslog::new(config)?)))),
             LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
             LineSource::Journal(config) => Ok(Some(Self::Journal(Journal::new(config)?))),
             LineSource::Docker(_) => {

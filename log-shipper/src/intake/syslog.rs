@@ -55,7 +55,7 @@ pub enum SyslogError {
 
 #[derive(Debug)]
 enum Transport {
-    Tcp(Box<Option<ServerTls>>),
+    Tcp(Option<Box<ServerTls>>),
     Udp,
 }
 
@@ -79,7 +79,7 @@ impl Syslog {
             return Err(SyslogError::Address);
         }
         let transport = match config.listen_protocol.as_str() {
-            "tcp" | "" => Transport::Tcp(Box::new(ServerTls::new(&config.tls_config)?)),
+            "tcp" | "" => Transport::Tcp(ServerTls::new(&config.tls_config)?.map(Box::new)),
             "udp" => Transport::Udp,
             other => return Err(SyslogError::Protocol(other.to_owned())),
         };
@@ -120,10 +120,11 @@ impl Syslog {
             Transport::Tcp(tls) => {
                 let listener = listen::tcp(&inlet, &self.address, &stop).await?;
                 let Some(listener) = listener else { return Ok(()) };
-                let (job, address) = (inlet.job_name(), listener.local_addr().ok());
+                let job = inlet.job_name();
+                let address = listener.local_addr().map_or(self.address, |at| at.to_string());
                 let tls_enabled = tls.is_some();
-                tracing::info!(job, ?address, protocol = "tcp", tls_enabled, "source listening");
-                tcp::serve(listener, Arc::new(passage(inlet)), *tls, self.idle, stop).await;
+                tracing::info!(job, address, protocol = "tcp", tls_enabled, "source listening");
+                tcp::serve(listener, Arc::new(passage(inlet)), tls, self.idle, stop).await;
             }
             Transport::Udp => {
                 let datagrams = Datagrams::open(&inlet, &self.address, &stop).await?;

@@ -42,7 +42,7 @@ pub struct Chunks {
 struct Parts {
     since: Instant,
     missing: u8,
-    received: Vec<Option<Vec<u8>>>,
+    contents: Vec<Option<Vec<u8>>>,
     bytes: usize,
 }
 
@@ -82,14 +82,14 @@ impl Chunks {
         let parts = self.open.entry(key).or_insert_with(|| Parts {
             since: now,
             missing: count,
-            received: vec![None; usize::from(count)],
+            contents: vec![None; usize::from(count)],
             bytes: 0,
         });
         // Another count under the same id is another message, or none.
-        if parts.received.len() != usize::from(count) {
+        if parts.contents.len() != usize::from(count) {
             return Err(ChunkError);
         }
-        let part = &mut parts.received[usize::from(number)];
+        let part = &mut parts.contents[usize::from(number)];
         if part.is_none() {
             *part = Some(content.to_vec());
             parts.missing -= 1;
@@ -97,7 +97,7 @@ impl Chunks {
             self.bytes += content.len();
         }
         if parts.missing == 0 {
-            let parts = self.take(key).map(|parts| parts.received).unwrap_or_default();
+            let parts = self.take(key).map(|parts| parts.contents).unwrap_or_default();
             return Ok((Some(parts.into_iter().flatten().collect::<Vec<_>>().concat()), 0));
         }
         let mut given_up = 0;
@@ -179,9 +179,12 @@ mod tests {
         }
         assert_eq!((given_up, chunks.open.len()), (5, MAX_OPEN));
         assert!(!chunks.open.contains_key(&(FROM, 0_u64.to_be_bytes())));
+        let content = vec![0; 60_000];
+        let now = now + Duration::from_secs(1);
         for id in 0..400_u64 {
-            chunks.add(FROM, &chunk(id + 10_000, 0, 2, &vec![0; 60_000]), now).unwrap();
+            chunks.add(FROM, &chunk(id + 10_000, 0, 2, &content), now).unwrap();
             assert!(chunks.bytes <= MAX_BYTES);
         }
+        assert!(chunks.bytes > MAX_BYTES - 60_000, "{}", chunks.bytes);
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use instrumentation::rate_limit::Repeated;
 use jiff::Timestamp;
 
-use super::decode::{DecodeError, Decoder, Sender};
+use super::decode::{Decoder, Sender};
 use super::framing::FrameError;
 use super::host_names::HostNames;
 use crate::intake::inlet::{Closed, Inlet};
@@ -54,7 +54,6 @@ impl Passage {
                 return Ok(());
             }
             Err(error) => {
-                let error: DecodeError = error;
                 self.malformed(sender, &error);
                 return Ok(());
             }

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::decode::Sender;
-use super::framing::Framer;
+use super::framing::{FrameError, Framer};
 use super::passage::Passage;
 use super::tls::ServerTls;
 use crate::intake::inlet::Closed;
@@ -53,7 +53,7 @@ static HANDSHAKE_FAILED: Repeated = Repeated::every(Duration::from_secs(10));
 pub async fn serve(
     listener: TcpListener,
     passage: Arc<Passage>,
-    tls: Option<ServerTls>,
+    tls: Option<Box<ServerTls>>,
     idle: Duration,
     stop: CancellationToken,
 ) {
@@ -171,7 +171,7 @@ async fn read(
                     sender.name = passage.names.of(address, Duration::ZERO).await;
                 }
                 while let Some(frame) = framer.next_frame() {
-                    let is_fatal = frame.as_ref().is_err_and(super::framing::FrameError::is_fatal);
+                    let is_fatal = frame.as_ref().is_err_and(FrameError::is_fatal);
                     passage.frame(frame, &sender).await?;
                     if is_fatal {
                         return Ok(());

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use stack_tests::patience::PATIENCE;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -32,13 +33,14 @@ async fn tcp(config: SyslogConfig) -> Running {
         max_message_length: source.max_message_length,
     });
     let Transport::Tcp(tls) = source.transport else { panic!("no TCP") };
-    let task = tokio::spawn(tcp::serve(listener, passage, *tls, source.idle, stop.clone()));
+    let task = tokio::spawn(tcp::serve(listener, passage, tls, source.idle, stop.clone()));
     Running { address, deliveries, inlet, stop, task }
 }
 
 impl Running {
     async fn line(&mut self) -> String {
-        let delivery = self.deliveries.recv().await.unwrap();
+        let delivery = tokio::time::timeout(PATIENCE, self.deliveries.recv()).await;
+        let delivery = delivery.expect("a message comes").unwrap();
         String::from_utf8(delivery.message.line).unwrap()
     }
 }

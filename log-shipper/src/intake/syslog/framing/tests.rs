@@ -18,7 +18,7 @@ fn frames(reads: &[&[u8]], limit: usize) -> Vec<Result<String, FrameError>> {
     found.into_iter().map(|frame| frame.map(text)).collect()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be an error")]
 fn ok(text: &str) -> Result<String, FrameError> {
     Ok(text.to_owned())
 }
