@@ -20,6 +20,7 @@ use super::error::StageError;
 use super::labels::NameMap;
 use super::options::{self, Options, locate};
 use super::source::Source;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
@@ -69,7 +70,7 @@ impl JsonStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("json", node)?;
         let expressions = match options.node("expressions") {
             Some(node) => options::name_map("json", node)?,

@@ -15,6 +15,7 @@ use super::error::StageError;
 use super::labels::NameMap;
 use super::options::{self, Options, locate};
 use super::source::Source;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
@@ -72,7 +73,7 @@ impl LogfmtStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("logfmt", node)?;
         let mapping = match options.node("mapping") {
             Some(node) => options::name_map("logfmt", node)?,
