@@ -92,6 +92,8 @@ names! {
     ReadlineRateDrops = "readline-rate-drops", Warning;
     /// Targets of other nodes cannot be told apart.
     HostnameMissing = "hostname-missing", Warning;
+    /// TLS of the server is configured, and not served.
+    ServerTlsIgnored = "server-tls-ignored", Warning;
     /// The positions file does not outlive the machine or the pod.
     PositionsNotDurable = "positions-not-durable", Warning;
 

@@ -222,7 +222,8 @@ fn questionable_options_are_warned_about() {
         - metrics: {m: {type: gauge, config: {action: inc}}}";
     try_build(stages, &mut context).unwrap();
 
-    let warnings = context.warnings.join("\n");
+    let warnings: Vec<String> = context.warnings.iter().map(ToString::to_string).collect();
+    let warnings = warnings.join("\n");
     assert_eq!(context.warnings.len(), 3, "{warnings}");
     for expected in ["all lines are dropped", "raised to 10000", "defined with two types"] {
         assert!(warnings.contains(expected), "{warnings}");
