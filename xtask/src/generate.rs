@@ -32,7 +32,7 @@ fn flags() -> Result<String> {
     );
     for command in ["check", "explain"] {
         let help = help(&[command, "--help"])?;
-        text.push_str(&format!("\n## log-shipper {command}\n\n```text\n{help}\n```\n"));
+        text.extend(["\n## log-shipper ", command, "\n\n```text\n", &help, "\n```\n"]);
     }
     Ok(text)
 }

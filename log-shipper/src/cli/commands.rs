@@ -14,7 +14,7 @@ use crate::config::label_map::LabelMap;
 /// Names of all commands.
 const NAMES: [&str; 2] = ["check", "explain"];
 
-/// `check`
+/// Say what differs from Promtail for a configuration, and whether it would start
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Check {
     /// Configuration file, such as /etc/promtail/promtail.yaml
@@ -22,7 +22,7 @@ pub struct Check {
     pub file: String,
 
     /// Replace ${NAME} and ${NAME:-default} in the file by environment variables
-    #[arg(long = "config.expand-env", alias = "expand-env", value_name = "BOOL", num_args = 0..=1,
+    #[arg(long = "config.expand-env", visible_alias = "expand-env", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "false", default_missing_value = "true",
           hide_default_value = true, value_parser = parse_bool)]
     pub expand_env: bool,
@@ -32,7 +32,7 @@ pub struct Check {
     pub json: bool,
 }
 
-/// `explain`
+/// Show what each stage of a pipeline does with a line
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Explain {
     /// Configuration file, such as /etc/promtail/promtail.yaml
@@ -47,13 +47,13 @@ pub struct Explain {
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
 
-    /// Labels of the line, besides those of static_configs; nothing is relabelled
+    /// Labels of the line, besides those of the static configs; nothing is relabelled
     #[arg(long, value_name = "NAME=VALUE,...", value_parser = values::labels, default_value = "",
           hide_default_value = true)]
     pub labels: LabelMap,
 
     /// Replace ${NAME} and ${NAME:-default} in the file by environment variables
-    #[arg(long = "config.expand-env", alias = "expand-env", value_name = "BOOL", num_args = 0..=1,
+    #[arg(long = "config.expand-env", visible_alias = "expand-env", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "false", default_missing_value = "true",
           hide_default_value = true, value_parser = parse_bool)]
     pub expand_env: bool,
@@ -67,12 +67,8 @@ pub struct Explain {
 pub(super) fn add_to(command: Command) -> Command {
     command
         .disable_help_subcommand(true)
-        .subcommand(Check::augment_args(Command::new("check").about(
-            "Say what differs from Promtail for a configuration, and whether it would start",
-        )))
-        .subcommand(Explain::augment_args(
-            Command::new("explain").about("Show what each stage of a pipeline does with a line"),
-        ))
+        .subcommand(Check::augment_args(Command::new("check")))
+        .subcommand(Explain::augment_args(Command::new("explain")))
 }
 
 /// Reads a command line that begins with a command; `None` for the daemon's.

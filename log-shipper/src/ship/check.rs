@@ -12,7 +12,7 @@ use crate::advice::{self, Lookup};
 use crate::cli::Check;
 use crate::config::scrape_configs::Source;
 use crate::config::yaml::{Kind, Node};
-use crate::config::{self, Category, ConfigError, Finding, FindingName, Loaded};
+use crate::config::{self, Category, Config, ConfigError, Finding, FindingName, Loaded};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
 use crate::pipeline::stage_metrics::StageMetrics;
@@ -41,12 +41,7 @@ pub fn run(arguments: &Check, lookup: Lookup<'_>, out: &mut impl Write) -> io::R
 fn findings(loaded: &Loaded, lookup: Lookup<'_>) -> Vec<Finding> {
     let Loaded { config, root, warnings, .. } = loaded;
     let mut findings = warnings.clone();
-    for finding in advice::advise(config, root, lookup) {
-        // the reader has said something about this place already
-        if !findings.iter().any(|known| same_place(known, &finding)) {
-            findings.push(finding);
-        }
-    }
+    findings.extend(advice::advise(config, root, lookup));
     let (metrics, custom) = (StageMetrics::new(), CustomMetrics::new());
     let mut problems_of_jobs = Vec::new();
     for (index, job) in config.scrape_configs.iter().enumerate() {
@@ -79,16 +74,25 @@ fn findings(loaded: &Loaded, lookup: Lookup<'_>) -> Vec<Finding> {
             others.map(|problem| Finding::new(FindingName::RefusedAtStart, at, problem.clone())),
         );
     } else if let Err(error) = Plan::new(config, &Metrics::new(), &metrics)
-        && !matches!(error, PlanError::Stage { .. })
+        && let Some(at) = place(&error, config, root)
     {
         let message = ErrorChain(&error).to_string();
-        findings.push(Finding::new(FindingName::RefusedAtStart, root, message));
+        findings.push(Finding::new(FindingName::RefusedAtStart, at, message));
     }
     findings
 }
 
-fn same_place(one: &Finding, other: &Finding) -> bool {
-    (one.name, one.line, one.column) == (other.name, other.line, other.column)
+/// Where a plan fails; `None` for stages, which have been told with a better place.
+fn place<'a>(error: &PlanError, config: &Config, root: &'a Node) -> Option<&'a Node> {
+    let (job, key) = match error {
+        PlanError::Stage { .. } => return None,
+        PlanError::Unsupported { job, key } => (job, Some(*key)),
+        PlanError::Source { job, .. } => (job, None),
+        _ => return Some(root.get("clients").unwrap_or(root)),
+    };
+    let index = config.scrape_configs.iter().position(|known| known.job_name == *job);
+    let node = index.and_then(|index| job_node(root, index)).unwrap_or(root);
+    Some(key.and_then(|key| node.get(key)).unwrap_or(node))
 }
 
 fn job_node(root: &Node, index: usize) -> Option<&Node> {

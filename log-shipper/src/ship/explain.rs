@@ -28,7 +28,7 @@ use crate::pipeline::stages::metrics::registry::CustomMetrics;
 use crate::tail::line_reader::DEFAULT_LINE_LIMIT;
 
 /// Longer than any stage waits for more lines.
-const LONG_ENOUGH: Duration = Duration::from_secs(24 * 60 * 60);
+const LONG_ENOUGH: Duration = Duration::from_hours(24);
 
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum ExplainError {
         job: String,
         /// Place, stage, key, and what is accepted.
         #[source]
-        cause: StageError,
+        cause: Box<StageError>,
     },
     /// Reading lines, or printing.
     #[error("cannot read lines or print")]
@@ -148,8 +148,9 @@ impl Explainer {
         context.observer = Some(Observer::new(move |step| {
             collected.lock().unwrap_or_else(PoisonError::into_inner).push(step);
         }));
-        let pipeline = build(&job.pipeline_stages, &mut context)
-            .map_err(|cause| ExplainError::Stage { job: job.job_name.clone(), cause })?;
+        let pipeline = build(&job.pipeline_stages, &mut context).map_err(|cause| {
+            ExplainError::Stage { job: job.job_name.clone(), cause: Box::new(cause) }
+        })?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ns = i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX);
         Ok(Self { pipeline, context: Context::new(now_ns, Instant::now()), labels, steps })

@@ -51,7 +51,7 @@ impl StepText {
         }
         let is_told_inside = !step.nested.is_empty();
         match step.outcome {
-            Outcome::Passed if step.changes.is_empty() && !is_told_inside => {
+            Outcome::Passed if step.changes.is_empty() && !step.pauses && !is_told_inside => {
                 self.put(out, depth + 1, "", "= no change");
             }
             Outcome::NotSelected => self.put(out, depth + 1, "", "= not selected"),

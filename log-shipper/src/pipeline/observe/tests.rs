@@ -95,7 +95,9 @@ fn threads_do_not_mix_their_steps() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     let told = told.lock().unwrap();
     assert_eq!(told.len(), 400);
     assert!(told.iter().all(|step| step.nested.len() == 2));
