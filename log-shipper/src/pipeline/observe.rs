@@ -177,8 +177,14 @@ impl Observer {
     /// What happened since the last [`Self::enter`].
     fn leave(&self) -> Vec<Step> {
         self.with(|steps| {
-            let open = steps.open.get_mut(&thread::current().id());
-            open.and_then(Vec::pop).unwrap_or_default()
+            let thread = thread::current().id();
+            let Some(open) = steps.open.get_mut(&thread) else { return Vec::new() };
+            let ended = open.pop().unwrap_or_default();
+            if open.is_empty() {
+                // threads end without a word
+                steps.open.remove(&thread);
+            }
+            ended
         })
     }
 

@@ -1,5 +1,6 @@
 //! Runs the commands beside the daemon: their input, output and exit codes.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub fn check(arguments: &Check) -> ExitCode {
 
 /// 0 when the lines were explained, whatever becomes of them.
 pub fn explain(arguments: &Explain) -> ExitCode {
-    let colours = wants_colours(io::stdout().is_terminal());
+    let colours = wants_colours(io::stdout().is_terminal(), no_color().as_deref());
     let mut out = io::stdout().lock();
     match explain::run(arguments, &variable, io::stdin().lock(), colours, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,7 +34,7 @@ pub fn explain(arguments: &Explain) -> ExitCode {
 
 /// `-inspect`: each step on standard error, after the name of its job.
 pub fn inspector() -> Observer {
-    let words = StepText::new(wants_colours(io::stderr().is_terminal()));
+    let words = StepText::new(wants_colours(io::stderr().is_terminal(), no_color().as_deref()));
     Observer::new(move |step| {
         let mut text = String::new();
         words.put(&mut text, 0, "1", &format!("inspect {:?}", step.stage.job));
@@ -48,6 +49,23 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Colours are for people, and for those who want them: <https://no-color.org>.
-fn wants_colours(is_terminal: bool) -> bool {
-    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn wants_colours(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+fn no_color() -> Option<OsString> {
+    std::env::var_os("NO_COLOR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_no_color_says_something() {
+        assert!(wants_colours(true, None));
+        assert!(wants_colours(true, Some(OsStr::new(""))));
+        assert!(!wants_colours(true, Some(OsStr::new("1"))));
+        assert!(!wants_colours(false, None));
+    }
 }

@@ -82,7 +82,7 @@ impl StepText {
             self.put(out, 1, "", &format!("tenant  {tenant:?}"));
         }
         for (name, value) in &entry.metadata {
-            self.put(out, 1, "", &format!("metadata {name} = {value:?}"));
+            self.put(out, 1, "", &format!("metadata {} = {value:?}", escaped(name)));
         }
         self.put(out, 1, "", &format!("line    {}", quoted(&entry.line)));
     }
@@ -184,4 +184,74 @@ fn escaped(text: &str) -> String {
             plain.into_iter().chain(escape.into_iter().flat_map(char::escape_default))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn step(name: &str, outcome: Outcome, changes: Vec<Change>) -> Step {
+        let stage = Arc::new(StageInfo {
+            job: "j".to_owned(),
+            name: name.to_owned(),
+            options: "{a: \u{1b}[2J}".to_owned(),
+            line: 3,
+            column: 5,
+            drop_reason: None,
+        });
+        Step { stage, outcome, changes, released: Vec::new(), pauses: false, nested: Vec::new() }
+    }
+
+    fn text(step: &Step, colours: bool) -> String {
+        let mut out = String::new();
+        StepText::new(colours).step(step, 0, &mut out);
+        out
+    }
+
+    #[test]
+    fn every_kind_of_change_has_its_line() {
+        let some = |text: &str| Some(text.to_owned());
+        let changes = vec![
+            Change::Timestamp(0, 1_500_000_000),
+            Change::Line(b"a".to_vec(), b"b\xff".to_vec()),
+            Change::Label("l".to_owned(), None, some("x")),
+            Change::Label(TENANT_LABEL.to_owned(), some("s"), some("t")),
+            Change::Metadata("m".to_owned(), some("x"), None),
+            Change::Extracted("e".to_owned(), Some(Value::Null), Some(Value::Number(1.5))),
+        ];
+        let expected = [
+            "3:5 template {a: \\u{1b}[2J}",
+            "  ~ time: 1970-01-01T00:00:00Z -> 1970-01-01T00:00:01.5Z",
+            "  ~ line: \"a\" -> \"b\u{fffd}\"",
+            "  + label l = \"x\"",
+            "  ~ tenant: \"s\" -> \"t\"",
+            "  - metadata m (was \"x\")",
+            "  ~ extracted e: null -> 1.5",
+        ];
+        let text = text(&step("template", Outcome::Passed, changes), false);
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_line_holds_cannot_drive_the_terminal() {
+        let escape = "\u{1b}]0;title\u{7}";
+        let value = Some(Value::Text(escape.into()));
+        let changes = vec![
+            Change::Line(Vec::new(), escape.into()),
+            Change::Label(escape.to_owned(), None, Some(escape.to_owned())),
+            Change::Extracted(escape.to_owned(), None, value),
+        ];
+        let text = text(&step("json", Outcome::Passed, changes), false);
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+
+    #[test]
+    fn a_drop_names_the_counted_reason_and_is_red_only_with_colours() {
+        let step = step("limit", Outcome::Dropped, Vec::new());
+        let line = "x dropped by limit on line 3, counted as ratelimit_drop_stage";
+        assert!(text(&step, false).ends_with(&format!("  {line}\n")), "{}", text(&step, false));
+        assert!(text(&step, true).ends_with(&format!("  \x1b[31m{line}\x1b[0m\n")));
+    }
 }
