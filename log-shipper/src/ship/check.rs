@@ -108,7 +108,13 @@ fn findings_of(error: &ConfigError) -> Vec<Finding> {
         vec![Finding { name: FindingName::InvalidConfiguration, line, column, message }]
     };
     match error {
-        ConfigError::Invalid { findings, .. } => findings.clone(),
+        ConfigError::Invalid { findings, hint, .. } => {
+            let mut findings = findings.clone();
+            for finding in findings.iter_mut().filter(|finding| finding.message.contains("${")) {
+                finding.message = format!("{}{hint}", finding.message).replace('\n', "; ");
+            }
+            findings
+        }
         ConfigError::Yaml { cause, hint, .. } => invalid(
             cause.line,
             cause.column,

@@ -104,6 +104,9 @@ fn a_check_of_what_is_no_configuration_names_the_place() {
         assert!(ended.stdout.contains(place), "{text}: {ended:?}");
         assert!(ended.stdout.contains("[invalid-configuration]"), "{text}: {ended:?}");
     }
+    let unexpanded = File::new("server: {http_listen_port: '${PORT}'}\n");
+    let ended = run(&["check", unexpanded.name()]);
+    assert!(ended.stdout.contains("only with -config.expand-env=true [invalid"), "{ended:?}");
     let ended = run(&["check", "/does/not/exist"]);
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.contains("/does/not/exist does not exist"), "{ended:?}");
