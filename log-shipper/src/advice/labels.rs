@@ -98,10 +98,7 @@ fn made_by_stage(advice: &mut Advice<'_>, options: &Node, later: &[(&str, &Node)
     let Kind::Mapping(pairs) = &options.kind else { return };
     for (key, _) in pairs {
         let name = key.raw_text().unwrap_or_default();
-        let is_dropped = later.iter().any(|(stage, options)| {
-            *stage == "labeldrop"
-                && items(Some(options)).iter().any(|item| item.raw_text() == Some(name))
-        });
+        let is_dropped = later.iter().any(|(stage, options)| takes_away(stage, options, name));
         if hardly_repeats(name) && !is_dropped {
             advice.add(
                 FindingName::HighCardinalityLabel,
@@ -109,6 +106,19 @@ fn made_by_stage(advice: &mut Advice<'_>, options: &Node, later: &[(&str, &Node)
                 format!("label {name} has a value of its own for nearly each line, so each makes a stream; {REMEDY}"),
             );
         }
+    }
+}
+
+/// Whether a stage removes a label, or moves it to structured metadata.
+fn takes_away(stage: &str, options: &Node, label: &str) -> bool {
+    match (stage, &options.kind) {
+        ("labeldrop", _) => items(Some(options)).iter().any(|item| item.raw_text() == Some(label)),
+        ("structured_metadata" | "non_indexed_labels", Kind::Mapping(pairs)) => {
+            pairs.iter().any(|(name, source)| {
+                source.raw_text().filter(|text| !text.is_empty()).or(name.raw_text()) == Some(label)
+            })
+        }
+        _ => false,
     }
 }
 

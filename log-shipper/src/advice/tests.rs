@@ -33,9 +33,20 @@ fn labels_that_hardly_repeat_are_told_wherever_they_are_made() {
 }
 
 #[test]
-fn a_label_that_is_dropped_again_costs_nothing() {
-    let stages = "  pipeline_stages:\n  - labels: {trace_id: }\n  - labeldrop: [trace_id]\n";
-    assert_eq!(of_job(stages), []);
+fn a_label_that_is_taken_away_again_costs_nothing() {
+    let followed_by = |stage: &str| {
+        of_job(&format!("  pipeline_stages:\n  - labels: {{trace_id: }}\n  - {stage}\n"))
+    };
+    for stage in [
+        "labeldrop: [trace_id]",
+        "structured_metadata: {trace_id: }",
+        "structured_metadata: {id: trace_id}",
+    ] {
+        assert_eq!(followed_by(stage), [], "{stage}");
+    }
+    let found = [("high-cardinality-label", 5)];
+    assert_eq!(followed_by("labeldrop: [other]"), found);
+    assert_eq!(followed_by("structured_metadata: {trace_id: other}"), found);
 }
 
 #[test]
