@@ -1,9 +1,10 @@
-//! The command line: every flag of Promtail, with one dash or two, and two of our own.
+//! The command line: every flag of Promtail, with one dash or two, two of our own, and commands.
 //!
 //! A flag that was not given is `None` and changes nothing, so that a flag beats the file and the
 //! file beats the default. Nothing here prints or exits.
 
 mod client;
+mod commands;
 mod files;
 mod general;
 mod grpc;
@@ -21,11 +22,17 @@ use daemon_runtime::go_flags::{self, Leftovers};
 
 use crate::config::Config;
 
+pub use commands::{Check, Explain};
+
 /// What the command line asks for.
 #[derive(Debug, Clone)]
 pub enum Parsed {
     /// To do the work.
     Run(Box<Flags>),
+    /// To say what a configuration meets here.
+    Check(Check),
+    /// To show what a pipeline does.
+    Explain(Explain),
     /// To print something and end. The text is meant for standard output if it is what was asked
     /// for, and then begins with the program's name or the code is 0; else for standard error.
     Done {
@@ -66,6 +73,10 @@ pub struct Flags {
 
 /// Reads a command line, program name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Parsed {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(parsed) = commands::parse(&arguments) {
+        return parsed;
+    }
     let mut command = command();
     let words = go_flags::normalize(arguments, &command, Leftovers::Ignore);
     let flags = command
@@ -90,7 +101,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Parsed {
 }
 
 fn command() -> Command {
-    Flags::command().mut_args(|flag| {
+    commands::add_to(Flags::command()).mut_args(|flag| {
         let is_switch = matches!(flag.get_action(), ArgAction::Set)
             && flag.get_value_parser().type_id() == std::any::TypeId::of::<bool>();
         if is_switch { switch(flag) } else { flag }

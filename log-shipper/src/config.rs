@@ -27,8 +27,8 @@ pub mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use finding::Finding;
-pub use load::{ConfigError, MAX_FILE_BYTES, load, parse};
+pub use finding::{Category, Finding, FindingName};
+pub use load::{ConfigError, Loaded, MAX_FILE_BYTES, load, load_with_tree, parse};
 
 pub(crate) use decode::describe;
 

@@ -2,6 +2,7 @@
 //!
 //! Flow: `config -> http_client -> discovery -> tail -> intake -> pipeline -> batch -> spool -> push -> ship`
 
+pub mod advice;
 pub mod batch;
 pub mod cli;
 pub mod config;

@@ -5,6 +5,7 @@ pub mod build;
 pub mod entry;
 pub mod extracted;
 pub mod labels;
+pub mod observe;
 pub mod run;
 pub mod stage;
 pub mod stage_metrics;

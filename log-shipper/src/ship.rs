@@ -1,7 +1,10 @@
 //! Everything put together: workers that read, transform and batch, and the tasks around them.
 
+pub mod check;
+pub mod commands;
 pub mod daemon;
 pub mod dry_run;
+pub mod explain;
 pub mod line_shipper;
 pub mod plan;
 pub mod receiver;
@@ -9,5 +12,6 @@ pub mod run;
 pub mod sink;
 pub mod status;
 pub mod stdin;
+pub mod step_text;
 pub mod web;
 pub mod worker;

@@ -14,14 +14,14 @@ fn parsed(arguments: &[&str]) -> Parsed {
 fn flags(arguments: &[&str]) -> Flags {
     match parsed(arguments) {
         Parsed::Run(flags) => *flags,
-        Parsed::Done { text, code } => panic!("{arguments:?}: {code}: {text}"),
+        other => panic!("{arguments:?}: {other:?}"),
     }
 }
 
 fn done(arguments: &[&str]) -> (String, u8) {
     match parsed(arguments) {
-        Parsed::Run(flags) => panic!("{arguments:?}: {flags:?}"),
         Parsed::Done { text, code } => (text, code),
+        other => panic!("{arguments:?}: {other:?}"),
     }
 }
 
@@ -205,4 +205,42 @@ fn completion_scripts_know_the_flags() {
     assert_eq!(code, 0);
     assert!(text.contains("--positions.sync-period"), "{text}");
     assert_eq!(done(&["--completion", "cobol"]).1, 2);
+}
+
+#[test]
+fn a_command_is_one_only_as_the_first_argument() {
+    let check = Check { file: "f".to_owned(), expand_env: true, json: true };
+    for words in [
+        &["check", "f", "--json", "--expand-env"][..],
+        &["check", "--config.expand-env=true", "--json", "f"],
+    ] {
+        match parsed(words) {
+            Parsed::Check(read) => assert_eq!(read, check),
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+    assert!(flags(&["-dry-run", "check", "f"]).dry_run());
+    assert_eq!(flags(&["checks"]), Flags::default());
+}
+
+#[test]
+fn a_line_to_explain_may_begin_with_a_dash() {
+    let words = ["explain", "f", "--line", "-x=1", "--job", "j", "--labels", "a=b,c=d"];
+    let Parsed::Explain(explain) = parsed(&words) else { panic!("a command") };
+    assert_eq!((explain.line.as_str(), explain.job.as_deref()), ("-x=1", Some("j")));
+    assert_eq!(explain.labels.get("c"), Some("d"));
+}
+
+#[test]
+fn commands_have_help_and_refuse_what_they_do_not_know() {
+    for command in ["check", "explain"] {
+        let (help, code) = done(&[command, "--help"]);
+        assert_eq!(code, 0);
+        assert!(help.contains("--json") && help.contains("<FILE>"), "{help}");
+        assert_eq!(done(&[command]).1, 2);
+        assert_eq!(done(&[command, "f", "--dry-run"]).1, 2);
+    }
+    assert_eq!(done(&["explain", "f"]).1, 2);
+    let (script, _) = done(&["--completion", "bash"]);
+    assert!(script.contains("log__shipper__subcmd__explain"), "{script}");
 }

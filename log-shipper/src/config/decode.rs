@@ -11,7 +11,7 @@ pub(crate) use values::read_parsed;
 
 use std::fmt::Write as _;
 
-use super::finding::Findings;
+use super::finding::{FindingName, Findings};
 use super::yaml::{Kind, Node, Scalar};
 
 /// Something that stands under a key.
@@ -73,7 +73,8 @@ impl Fields<'_> {
         if let Mode::Read { node, known, findings } = &mut self.mode {
             known.push(key);
             if let Some(node) = node.get(key) {
-                findings.warn_once(node, &format!("{key} has no effect: {why}"));
+                let message = format!("{key} has no effect: {why}");
+                findings.warn_once(FindingName::KeyWithoutEffect, node, &message);
             }
         }
     }

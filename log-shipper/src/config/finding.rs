@@ -7,15 +7,28 @@ use std::fmt::{self, Write as _};
 
 use super::yaml::Node;
 
+pub use name::{Category, FindingName};
+
+mod name;
+
 /// One error or warning with its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// What kind of finding it is.
+    pub name: FindingName,
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
     /// The key's path and what is wrong with it, in one line.
     pub message: String,
+}
+
+impl Finding {
+    /// A finding at the first character of `at`.
+    pub fn new(name: FindingName, at: &Node, message: impl Into<String>) -> Self {
+        Self { name, line: at.line, column: at.column, message: message.into() }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -35,20 +48,20 @@ pub(crate) struct Findings {
 impl Findings {
     /// Something that makes the file unusable.
     pub(crate) fn error(&mut self, at: &Node, message: impl AsRef<str>) {
-        let finding = self.finding(at, message.as_ref());
+        let finding = self.finding(FindingName::InvalidConfiguration, at, message.as_ref());
         self.errors.push(finding);
     }
 
     /// Something that is accepted, but hardly meant.
-    pub(crate) fn warn(&mut self, at: &Node, message: impl AsRef<str>) {
-        let finding = self.finding(at, message.as_ref());
+    pub(crate) fn warn(&mut self, name: FindingName, at: &Node, message: impl AsRef<str>) {
+        let finding = self.finding(name, at, message.as_ref());
         self.warnings.push(finding);
     }
 
     /// A warning that one occurrence is enough for.
-    pub(crate) fn warn_once(&mut self, at: &Node, message: &str) {
+    pub(crate) fn warn_once(&mut self, name: FindingName, at: &Node, message: &str) {
         if !self.warnings.iter().any(|warning| warning.message.ends_with(message)) {
-            self.warn(at, message);
+            self.warn(name, at, message);
         }
     }
 
@@ -79,11 +92,11 @@ impl Findings {
         (self.errors, self.warnings)
     }
 
-    fn finding(&self, at: &Node, message: &str) -> Finding {
+    fn finding(&self, name: FindingName, at: &Node, message: &str) -> Finding {
         let message = match self.path.as_str() {
             "" => message.to_owned(),
             path => format!("{path}: {message}"),
         };
-        Finding { line: at.line, column: at.column, message }
+        Finding::new(name, at, message)
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::decode::Value as _;
 use super::expand_env::{self, ExpansionError, Lookup};
-use super::finding::{Finding, Findings};
-use super::yaml::{self, YamlError};
+use super::finding::{Finding, FindingName, Findings};
+use super::yaml::{self, Node, YamlError};
 
 /// The largest file that is read: 16 MiB, far above any configuration.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -107,6 +107,19 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
+/// A file that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The one that exists of those that were named.
+    pub path: PathBuf,
+    /// What it says.
+    pub config: Config,
+    /// Its YAML, with the place of every value.
+    pub root: Node,
+    /// What is accepted but hardly meant; also in [`Config::warnings`], as text.
+    pub warnings: Vec<Finding>,
+}
+
 /// Loads the first file that exists of a comma-separated list. No path at all is the default
 /// configuration. `lookup` knows the environment; it is asked only if `expand_env` is set.
 ///
@@ -116,11 +129,24 @@ pub fn load(paths: &str, expand_env: bool, lookup: Lookup<'_>) -> Result<Config,
     if paths.is_empty() {
         return Ok(Config::default());
     }
+    load_with_tree(paths, expand_env, lookup).map(|loaded| loaded.config)
+}
+
+/// As [`load`], for who wants to say more about the file than what was decoded. No path at all is
+/// an error.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_tree(
+    paths: &str,
+    expand_env: bool,
+    lookup: Lookup<'_>,
+) -> Result<Loaded, ConfigError> {
     for path in paths.split(',').map(Path::new) {
         match File::open(path) {
             Ok(file) => {
                 let text = read(path, file)?;
-                return parse(path, &text, expand_env.then_some(lookup));
+                return parse_with_tree(path, &text, expand_env.then_some(lookup));
             }
             Err(error) if is_absent(&error) => {}
             Err(cause) => return Err(ConfigError::Unreadable { path: path.to_owned(), cause }),
@@ -154,21 +180,31 @@ fn read(path: &Path, file: File) -> Result<String, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str, lookup: Option<Lookup<'_>>) -> Result<Config, ConfigError> {
+    parse_with_tree(path, text, lookup).map(|loaded| loaded.config)
+}
+
+fn parse_with_tree(
+    path: &Path,
+    text: &str,
+    lookup: Option<Lookup<'_>>,
+) -> Result<Loaded, ConfigError> {
     let file = path.display();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<Finding> = Vec::new();
     let expanded;
     let mut source = text;
     if let Some(lookup) = lookup {
         expanded = expand_env::expand(text, lookup)
             .map_err(|cause| ConfigError::Expansion { path: path.to_owned(), cause })?;
         for warning in &expanded.warnings {
-            warnings.push(format!(
-                "{file}:{}:{}: ${{{name}}} is replaced by nothing; write $${{{name}}} for a reference \
-                 to a group",
-                warning.line,
-                warning.column,
-                name = warning.name
-            ));
+            warnings.push(Finding {
+                name: FindingName::ExpandedToNothing,
+                line: warning.line,
+                column: warning.column,
+                message: format!(
+                    "${{{name}}} is replaced by nothing; write $${{{name}}} for a reference to a group",
+                    name = warning.name
+                ),
+            });
         }
         source = &expanded.text;
     }
@@ -187,9 +223,9 @@ pub fn parse(path: &Path, text: &str, lookup: Option<Lookup<'_>>) -> Result<Conf
     if !errors.is_empty() {
         return Err(ConfigError::Invalid { path: path.to_owned(), findings: errors, hint });
     }
-    warnings.extend(found.iter().map(|warning| format!("{file}:{warning}")));
-    config.warnings = warnings;
-    Ok(config)
+    warnings.extend(found);
+    config.warnings = warnings.iter().map(|warning| format!("{file}:{warning}")).collect();
+    Ok(Loaded { path: path.to_owned(), config, root, warnings })
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl ScrapeConfig {
     }
 
     /// What a start refuses, each as a whole sentence.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let job = &self.job_name;
         match self.source() {

@@ -3,6 +3,7 @@
 //! Every stage of the configuration is built, nested ones included, before a line is read: a
 //! pipeline that exists works.
 
+use super::observe::{Observer, StageInfo};
 use super::run::Pipeline;
 use super::stage::Stage;
 use super::stage_metrics::StageMetrics;
@@ -33,6 +34,7 @@ use super::stages::template::TemplateStage;
 use super::stages::tenant::TenantStage;
 use super::stages::timestamp::TimestampStage;
 use crate::config::yaml::{Kind, Node, Scalar};
+use crate::config::{Finding, FindingName};
 
 /// Names of all stages that can be built, sorted.
 pub const STAGES: [&str; 25] = [
@@ -86,7 +88,9 @@ pub struct BuildContext {
     /// Where `sampling` starts; the same seed keeps the same lines.
     pub seed: u64,
     /// What was accepted but probably not meant, such as unknown keys; [`build`] appends.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
+    /// Who is told what each stage does; none in production.
+    pub observer: Option<Observer>,
 }
 
 impl BuildContext {
@@ -103,6 +107,7 @@ impl BuildContext {
             custom_metrics: custom_metrics.clone(),
             seed,
             warnings: Vec::new(),
+            observer: None,
         }
     }
 }
@@ -117,7 +122,7 @@ pub fn build(stages: &[Node], context: &mut BuildContext) -> Result<Pipeline, St
     let pipeline = build_nested(stages, context, 0);
     let job = &context.job;
     for warning in &mut context.warnings[first..] {
-        *warning = format!("scrape config {job:?}: {warning}");
+        warning.message = format!("scrape config {job:?}: {}", warning.message);
     }
     pipeline
 }
@@ -132,7 +137,12 @@ fn build_nested(
         let Some((name, options)) = name_and_options(item, context)? else { continue };
         let stage = stage(name, options, context, depth)
             .map_err(|error| error.at(options.line, options.column))?;
-        built.push(stage);
+        built.push(match &context.observer {
+            Some(observer) => {
+                observer.watch(stage, StageInfo::new(&context.job, name, item, options))
+            }
+            None => stage,
+        });
     }
     Ok(Pipeline::new(built))
 }
@@ -150,9 +160,8 @@ fn name_and_options<'a>(
     match kind {
         Kind::Mapping(pairs) => match &pairs[..] {
             [] => {
-                context
-                    .warnings
-                    .push(format!("line {line}, column {column}: an empty stage is ignored"));
+                let text = "an empty stage is ignored";
+                context.warnings.push(Finding::new(FindingName::DoubtfulStage, item, text));
                 Ok(None)
             }
             [(name, options)] => match name.scalar() {

@@ -20,12 +20,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::commands;
 use super::plan::{Plan, PlanError};
 use super::run::{self, Process};
 use super::web::Pages;
 use crate::cli::{Flags, Parsed};
 use crate::config::{Config, ConfigError};
 use crate::intake::http_server::{HttpServer, HttpServerError};
+use crate::pipeline::observe::Observer;
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
 use crate::tail::file_records::{self, FileRecords};
@@ -68,6 +70,8 @@ enum DaemonError {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let flags = match crate::cli::parse(arguments) {
         Parsed::Run(flags) => flags,
+        Parsed::Check(arguments) => return commands::check(&arguments),
+        Parsed::Explain(arguments) => return commands::explain(&arguments),
         Parsed::Done { text, code } => {
             let written = if code == 0 || text.starts_with("log-shipper") {
                 io::stdout().write_all(text.as_bytes())
@@ -153,15 +157,13 @@ fn start_log(flags: &Flags, config: &Config) -> LogControl {
 }
 
 fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError> {
-    if flags.inspect() {
-        tracing::warn!("-inspect has no effect: this version does not show what stages change");
-    }
     let process = Process::new(flags.dry_run());
     let stage_metrics = StageMetrics::new();
-    let plan = Plan::new(&config, &process.metrics, &stage_metrics)?;
+    let observer = flags.inspect().then(commands::inspector);
+    let plan = Plan::observed(&config, &process.metrics, &stage_metrics, observer.as_ref())?;
     let positions = load_positions(&config)?;
-    let daemon =
-        Daemon { flags: flags.clone(), process, stage_metrics, custom: CustomSlot::default(), log };
+    let (flags, custom) = (flags.clone(), CustomSlot::default());
+    let daemon = Daemon { flags, process, stage_metrics, custom, observer, log };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -217,6 +219,8 @@ struct Daemon {
     process: Process,
     stage_metrics: StageMetrics,
     custom: CustomSlot,
+    /// Of `-inspect`.
+    observer: Option<Observer>,
     log: LogControl,
 }
 
@@ -326,7 +330,8 @@ impl Daemon {
         if config == *current {
             return Err("config has not changed".to_owned());
         }
-        let plan = Plan::new(&config, &self.process.metrics, &self.stage_metrics)
+        let observer = self.observer.as_ref();
+        let plan = Plan::observed(&config, &self.process.metrics, &self.stage_metrics, observer)
             .map_err(|error| ErrorChain(&error).to_string())?;
         Ok((config, plan))
     }

@@ -25,6 +25,7 @@ use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::intake::source::{Source, SourceError};
 use crate::metrics::Metrics;
 use crate::pipeline::build::{BuildContext, build};
+use crate::pipeline::observe::Observer;
 use crate::pipeline::run::Pipeline;
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::error::StageError;
@@ -123,6 +124,19 @@ impl Plan {
         metrics: &Metrics,
         stage_metrics: &StageMetrics,
     ) -> Result<Self, PlanError> {
+        Self::observed(config, metrics, stage_metrics, None)
+    }
+
+    /// The same, with pipelines that tell `observer` what each stage does.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn observed(
+        config: &Config,
+        metrics: &Metrics,
+        stage_metrics: &StageMetrics,
+        observer: Option<&Observer>,
+    ) -> Result<Self, PlanError> {
         config.validate_for_start()?;
         if !config.server.disable {
             // a process keeps its server over reloads, but a block that is wrong is told
@@ -139,8 +153,9 @@ impl Plan {
                 &custom_metrics,
                 fastrand::u64(..),
             );
+            context.observer = observer.cloned();
             jobs.push(Job::new(scrape_config, config.target_config.stdin, &mut context)?);
-            warnings.append(&mut context.warnings);
+            warnings.extend(context.warnings.iter().map(ToString::to_string));
         }
         let configs = config.effective_clients();
         let is_only_one = configs.len() == 1;

@@ -157,6 +157,18 @@ pub(crate) fn run(arguments: &[&str]) -> Ended {
     Ended { code: exit_code(status), stdout: process.stdout(), stderr: process.stderr() }
 }
 
+/// The same, with this text as its standard input.
+pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stdin");
+    fs::write(&path, input).unwrap();
+    let mut command = shipper(folder.path(), arguments);
+    command.stdin = Some(path);
+    let mut process = start(&command, 0);
+    let status = process.wait_exit(PATIENCE).unwrap_or_else(|| panic!("{arguments:?}: it runs on"));
+    Ended { code: exit_code(status), stdout: process.stdout(), stderr: process.stderr() }
+}
+
 /// The binary, with an environment of its own.
 fn shipper<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> DaemonCommand {
     DaemonCommand {

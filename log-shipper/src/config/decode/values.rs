@@ -14,7 +14,7 @@ use daemon_runtime::secret::Secret;
 use instrumentation::json_log::{Format, Level};
 
 use super::{Value, describe, kind_of};
-use crate::config::finding::Findings;
+use crate::config::finding::{FindingName, Findings};
 use crate::config::yaml::{Kind, Node, Scalar};
 
 /// A bare number of nanoseconds below this was meant as another unit: 1 ms.
@@ -140,6 +140,7 @@ impl Value for GoDuration {
         if nanos != 0 && nanos.unsigned_abs() < SUSPICIOUS_NANOS {
             let spelling = node.raw_text().unwrap_or_default();
             findings.warn(
+                FindingName::DurationWithoutUnit,
                 node,
                 format!(
                     "{spelling} without a unit means nanoseconds; write {spelling}s for seconds"

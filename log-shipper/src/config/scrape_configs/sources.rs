@@ -5,7 +5,7 @@
 
 use super::{DockerSd, GcpLog, Gelf, HerokuDrain, Journal, PushApi, Syslog};
 use crate::config::decode::Fields;
-use crate::config::finding::Findings;
+use crate::config::finding::{FindingName, Findings};
 use crate::config::yaml::Node;
 
 /// What a job reads.
@@ -163,6 +163,7 @@ pub(super) fn warn_of_ignored(job: &Node, findings: &mut Findings) {
         }
         match (taken, job.get(key)) {
             (Some(taken), Some(node)) => findings.warn(
+                FindingName::SourceIgnored,
                 node,
                 format!(
                     "{key} is ignored: a job has one kind of source, and this one reads {taken}"

@@ -19,6 +19,7 @@ use super::error::StageError;
 use super::options::{Options, locate};
 use super::stream_key::StreamKeys;
 use super::timestamp::last_times::LastTimes;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::{Entry, FileId};
 use crate::pipeline::extracted::Value;
@@ -97,7 +98,7 @@ impl CriStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::weak("cri", node)?;
         let decoded = CriOptions {
             max_partial_lines: options.int("max_partial_lines")?.unwrap_or(0),

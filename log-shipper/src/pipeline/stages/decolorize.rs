@@ -5,6 +5,7 @@
 
 use super::error::StageError;
 use super::options::Options;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::stage::{Context, Stage, Verdict};
@@ -19,7 +20,7 @@ impl DecolorizeStage {
     /// # Errors
     ///
     /// What is neither a map nor nothing.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         Options::strict("decolorize", node)?.finish(warnings);
         Ok(Self)
     }

@@ -14,6 +14,7 @@ use super::json::values::extract;
 use super::options::Options;
 use super::stream_key::StreamKeys;
 use super::timestamp::last_times::LastTimes;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::{Value, ValueRef};
@@ -64,7 +65,7 @@ impl DockerStage {
     /// # Errors
     ///
     /// What is neither a map nor nothing.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         Options::strict("docker", node)?.finish(warnings);
         Ok(Self::new())
     }

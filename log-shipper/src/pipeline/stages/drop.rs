@@ -9,6 +9,7 @@ use go_compat::regexp::Regexp;
 
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Extracted;
@@ -112,7 +113,7 @@ impl DropStage {
     pub fn from_node(
         node: &Node,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let mut options = Options::weak("drop", node)?;
         let decoded = DropOptions {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::error::StageError;
 use super::label_names::{ACCEPTED, is_label_name};
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::{Extracted, Value, ValueRef};
@@ -66,7 +67,7 @@ impl EventLogMessageStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("eventlogmessage", node)?;
         let decoded = EventLogMessageOptions {
             source: options.text("source")?,

@@ -20,6 +20,7 @@ use super::error::StageError;
 use super::labels::NameMap;
 use super::options::{self, Options, locate};
 use super::source::Source;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
@@ -76,7 +77,7 @@ impl JsonStage {
     pub fn from_node(
         node: &Node,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let mut options = Options::strict("json", node)?;
         let expressions = match options.node("expressions") {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::stage::{Context, Stage, Verdict};
@@ -109,7 +110,7 @@ impl LimitStage {
     pub fn from_node(
         node: &Node,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let mut options = Options::weak("limit", node)?;
         let max_distinct_labels =

@@ -15,6 +15,7 @@ use super::error::StageError;
 use super::labels::NameMap;
 use super::options::{self, Options, locate};
 use super::source::Source;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
@@ -77,7 +78,7 @@ impl LogfmtStage {
     pub fn from_node(
         node: &Node,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let mut options = Options::strict("logfmt", node)?;
         let mapping = match options.node("mapping") {

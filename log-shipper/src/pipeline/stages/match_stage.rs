@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::{Entry, FileId};
 use crate::pipeline::extracted::{Value, ValueRef};
@@ -104,7 +105,7 @@ impl MatchStage {
     pub fn from_node(
         node: &Node,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
         build: impl FnOnce(&[Node]) -> Result<Pipeline, StageError>,
     ) -> Result<Self, StageError> {
         let mut options = Options::strict("match", node)?;

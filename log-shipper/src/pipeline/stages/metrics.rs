@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::error::StageError;
 use super::options::locate;
 use crate::config::yaml::Node;
+use crate::config::{Finding, FindingName};
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::ValueRef;
 use crate::pipeline::stage::{Context, Stage, Verdict};
@@ -57,10 +58,14 @@ impl MetricsStage {
     pub fn from_node(
         node: &Node,
         registry: &CustomMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let metrics = options::decode(node, warnings)?;
-        Self::new(metrics, registry, warnings).map_err(|error| locate(error, node))
+        let mut conflicts = Vec::new();
+        let stage = Self::new(metrics, registry, &mut conflicts);
+        let found = |text| Finding::new(FindingName::DoubtfulMetric, node, text);
+        warnings.extend(conflicts.into_iter().map(found));
+        stage.map_err(|error| locate(error, node))
     }
 }
 

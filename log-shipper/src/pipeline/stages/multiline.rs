@@ -14,6 +14,7 @@ use self::blocks::{BlockLimits, Blocks};
 use super::error::StageError;
 use super::options::{Options, locate};
 use super::stream_key::StreamKeys;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::{Entry, FileId};
 use crate::pipeline::stage::{Context, Stage, Verdict};
@@ -79,7 +80,7 @@ impl MultilineStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::weak("multiline", node)?;
         let defaults = MultilineOptions::default();
         let decoded = MultilineOptions {

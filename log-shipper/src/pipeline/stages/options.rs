@@ -11,6 +11,7 @@ use super::error::StageError;
 use super::labels::NameMap;
 use crate::config::describe;
 use crate::config::yaml::{Kind, Node, Scalar};
+use crate::config::{Finding, FindingName};
 use crate::pipeline::stage_metrics::{DropCounter, StageMetrics};
 
 /// Options of one stage. Every key that is asked for is a known one.
@@ -19,7 +20,7 @@ pub(super) struct Options<'a> {
     node: &'a Node,
     weak: bool,
     known: Vec<&'static str>,
-    warnings: Vec<String>,
+    warnings: Vec<Finding>,
 }
 
 impl<'a> Options<'a> {
@@ -150,23 +151,22 @@ impl<'a> Options<'a> {
 
     /// Adds a warning about the stage.
     pub(super) fn warn(&mut self, text: &str) {
-        let Node { line, column, .. } = self.node;
-        self.warnings.push(format!("line {line}, column {column}: {} stage: {text}", self.stage));
+        let text = format!("{} stage: {text}", self.stage);
+        self.warnings.push(Finding::new(FindingName::DoubtfulStage, self.node, text));
     }
 
     /// Hands over all warnings; each key that was not asked for is one.
-    pub(super) fn finish(mut self, warnings: &mut Vec<String>) {
+    pub(super) fn finish(mut self, warnings: &mut Vec<Finding>) {
         if let Kind::Mapping(pairs) = &self.node.kind {
             for (key, _) in pairs {
                 let name = key.raw_text().unwrap_or_default();
                 if !self.known.contains(&name) {
-                    self.warnings.push(format!(
-                        "line {}, column {}: {} stage: unknown key {name} is ignored; known: {}",
-                        key.line,
-                        key.column,
+                    let text = format!(
+                        "{} stage: unknown key {name} is ignored; known: {}",
                         self.stage,
                         self.known.join(", ")
-                    ));
+                    );
+                    self.warnings.push(Finding::new(FindingName::UnknownStageKey, key, text));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::ValueRef;
@@ -35,7 +36,7 @@ impl OutputStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("output", node)?;
         let source = options.text("source")?.unwrap_or_default();
         options.finish(warnings);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::error::StageError;
 use super::json::strings::push_string;
 use super::options::Options;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::ValueRef;
@@ -37,7 +38,7 @@ impl PackStage {
     /// # Errors
     ///
     /// Values of a wrong type.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::weak("pack", node)?;
         let names = options.text_or_list("labels")?.unwrap_or_default();
         let ingest_timestamp = options.flag("ingest_timestamp")?.unwrap_or(true);

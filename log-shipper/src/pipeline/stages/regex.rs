@@ -10,6 +10,7 @@ use go_compat::regexp::{Locations, Regexp};
 use super::error::StageError;
 use super::options::{Options, locate};
 use super::source::Source;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::Value;
@@ -76,7 +77,7 @@ impl RegexStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("regex", node)?;
         let decoded = RegexOptions {
             expression: options.text("expression")?.unwrap_or_default(),
@@ -235,6 +236,9 @@ mod tests {
         let mut warnings = Vec::new();
         let node = crate::config::yaml::parse("{expression: '(a)'}").unwrap();
         RegexStage::from_node(&node, &mut warnings).unwrap();
-        assert!(warnings.len() == 1 && warnings[0].contains("no named group"), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].message.contains("no named group"),
+            "{warnings:?}"
+        );
     }
 }

@@ -14,6 +14,7 @@ use super::options::{Options, locate};
 use super::regex::{Groups, compile};
 use super::source::Source;
 use super::template::{TemplateData, parse};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::{Extracted, Value};
@@ -85,7 +86,7 @@ impl ReplaceStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("replace", node)?;
         let decoded = ReplaceOptions {
             expression: options.text("expression")?.unwrap_or_default(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::stage::{Context, Stage, Verdict};
@@ -51,7 +52,7 @@ impl SamplingStage {
         node: &Node,
         seed: u64,
         metrics: &StageMetrics,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Self, StageError> {
         let mut options = Options::weak("sampling", node)?;
         let rate = options.float("rate")?;

@@ -12,6 +12,7 @@ use go_compat::template::Template;
 pub(super) use self::data::TemplateData;
 use super::error::StageError;
 use super::options::{Options, locate};
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::{Value, ValueRef};
@@ -70,7 +71,7 @@ impl TemplateStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("template", node)?;
         let decoded = TemplateOptions {
             source: options.text("source")?.unwrap_or_default(),

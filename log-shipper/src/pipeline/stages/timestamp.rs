@@ -16,6 +16,7 @@ use self::last_times::LastTimes;
 use super::error::StageError;
 use super::options::{Options, locate};
 use super::stream_key::StreamKeys;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
 use crate::pipeline::extracted::ValueRef;
@@ -101,7 +102,7 @@ impl TimestampStage {
     /// # Errors
     ///
     /// Values of a wrong type, and what [`Self::new`] refuses.
-    pub fn from_node(node: &Node, warnings: &mut Vec<String>) -> Result<Self, StageError> {
+    pub fn from_node(node: &Node, warnings: &mut Vec<Finding>) -> Result<Self, StageError> {
         let mut options = Options::strict("timestamp", node)?;
         let decoded = TimestampOptions {
             source: options.text("source")?.unwrap_or_default(),

@@ -339,7 +339,10 @@ fn options_are_weakly_typed_and_a_size_is_a_plain_number() {
     };
     let (stage, warnings) = build("{max_partial_lines: '3', max_partial_line_size: 5, typo: 1}");
     assert_eq!(stage.unwrap().partials.limits().streams, 3);
-    assert!(warnings.len() == 1 && warnings[0].contains("unknown key typo"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].message.contains("unknown key typo"),
+        "{warnings:?}"
+    );
 
     let error = build("{max_partial_line_size: 5b}").0.unwrap_err().to_string();
     assert_eq!(
@@ -348,5 +351,5 @@ fn options_are_weakly_typed_and_a_size_is_a_plain_number() {
          accepted: an integer"
     );
     let (_, warnings) = build("{max_partial_line_size_truncate: true}");
-    assert!(warnings.len() == 1 && warnings[0].contains("empty"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].message.contains("empty"), "{warnings:?}");
 }

@@ -217,7 +217,7 @@ fn options_are_read_from_the_configuration() {
     assert!(stage.drop_malformed.is_some());
     assert_eq!(stage.wanted.names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
     assert!(
-        warnings.len() == 1 && warnings[0].contains("nope is no JMESPath function"),
+        warnings.len() == 1 && warnings[0].message.contains("nope is no JMESPath function"),
         "{warnings:?}"
     );
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::definition::MetricOptions;
+use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::stages::error::StageError;
 use crate::pipeline::stages::options::{Options, entries};
@@ -12,7 +13,7 @@ const STAGE: &str = "metrics";
 /// All metrics, in the order of the file.
 pub(super) fn decode(
     node: &Node,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Result<Vec<MetricOptions>, StageError> {
     entries(STAGE, node)?
         .into_iter()
@@ -29,7 +30,7 @@ fn within(name: &str, error: StageError) -> StageError {
 fn metric(
     name: &str,
     node: &Node,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Result<MetricOptions, StageError> {
     let mut options = Options::strict(STAGE, node)?;
     let max_idle = options

@@ -182,5 +182,5 @@ fn an_expression_without_groups_is_warned_about() {
     let mut warnings = Vec::new();
     let node = crate::config::yaml::parse("{expression: nothing, replace: x}").unwrap();
     ReplaceStage::from_node(&node, &mut warnings).unwrap();
-    assert!(warnings.len() == 1 && warnings[0].contains("has no group"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].message.contains("has no group"), "{warnings:?}");
 }
