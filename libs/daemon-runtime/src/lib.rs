@@ -13,3 +13,7 @@ pub mod go_flags;
 pub mod secret;
 pub mod shutdown;
 pub mod supervise;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

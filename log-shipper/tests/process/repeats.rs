@@ -14,8 +14,8 @@ fn wait_for_saved_position(fixture: &Fixture, name: &str) {
     wait(&saved, is_saved, || fixture.shipper_log());
 }
 
-#[test]
-fn a_crash_repeats_nothing_that_the_positions_file_covers() {
+/// A running shipper whose saved position covers the first 5000 lines, its configuration and input.
+fn with_5000_lines_saved() -> (Fixture, String, Writer) {
     let mut fixture = Fixture::new();
     let config = fixture.config("", "");
     fixture.start(&config);
@@ -23,6 +23,12 @@ fn a_crash_repeats_nothing_that_the_positions_file_covers() {
     writer.write(5_000);
     fixture.wait_for_all(5_000);
     wait_for_saved_position(&fixture, "app.log");
+    (fixture, config, writer)
+}
+
+#[test]
+fn a_crash_repeats_nothing_that_the_positions_file_covers() {
+    let (mut fixture, config, mut writer) = with_5000_lines_saved();
     fixture.kill();
     writer.write(10);
     fixture.start(&config);
@@ -32,13 +38,7 @@ fn a_crash_repeats_nothing_that_the_positions_file_covers() {
 
 #[test]
 fn a_crash_repeats_at_most_what_came_after_the_saved_position() {
-    let mut fixture = Fixture::new();
-    let config = fixture.config("", "");
-    fixture.start(&config);
-    let mut writer = Writer::new(&fixture.log("app.log"), 0);
-    writer.write(5_000);
-    fixture.wait_for_all(5_000);
-    wait_for_saved_position(&fixture, "app.log");
+    let (mut fixture, config, mut writer) = with_5000_lines_saved();
     for round in 1..=2 {
         writer.write(1_000);
         fixture.wait_for_all(5_000 + 1_000 * round);

@@ -32,6 +32,21 @@ pub enum Value {
     Time(Time),
 }
 
+/// Writes items one after another, with a separator between two of them.
+pub(super) fn write_separated<T>(
+    out: &mut Vec<u8>,
+    separator: &[u8],
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(T, &mut Vec<u8>),
+) {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.extend_from_slice(separator);
+        }
+        write(item, out);
+    }
+}
+
 impl Value {
     /// A text value.
     pub fn text(text: impl Into<Vec<u8>>) -> Self {
@@ -99,24 +114,16 @@ impl Value {
             Self::Text(bytes) => out.extend_from_slice(bytes),
             Self::List(items) => {
                 out.push(b'[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b' ');
-                    }
-                    item.print(out);
-                }
+                write_separated(out, b" ", items.iter(), Self::print);
                 out.push(b']');
             }
             Self::Map(entries) => {
                 out.extend_from_slice(b"map[");
-                for (index, (key, item)) in entries.iter().enumerate() {
-                    if index > 0 {
-                        out.push(b' ');
-                    }
+                write_separated(out, b" ", entries.iter(), |(key, item), out| {
                     out.extend_from_slice(key);
                     out.push(b':');
                     item.print(out);
-                }
+                });
                 out.push(b']');
             }
             Self::Time(time) => out.extend_from_slice(time_text(time).as_bytes()),

@@ -1,77 +1,55 @@
 //! The example service: its lines, its endpoints, and how it takes signals.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
-
-/// Longest wait for what must happen.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Time between two looks at a condition.
-const POLL: Duration = Duration::from_millis(10);
+use stack_tests::daemon_process::{DaemonCommand, DaemonProcess, HttpAnswer, http_get};
+use stack_tests::patience::{PATIENCE, await_condition, wait_until};
 
 struct Service {
-    process: Child,
+    process: DaemonProcess,
     log: PathBuf,
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn command() -> Command {
+fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
     let example = target.join("examples/inference_service");
     assert!(example.is_file(), "not built: cargo build -p instrumentation --examples");
-    let mut command = Command::new(example);
-    command.args(["--web.listen-address", "127.0.0.1:0"]);
-    command
+    example
+}
+
+/// Starts the service with its output in a folder.
+fn launch(folder: &Path, log: &Path, flags: &[&str]) -> DaemonProcess {
+    let args = ["--web.listen-address", "127.0.0.1:0", "--log.file", log.to_str().unwrap()];
+    let command = DaemonCommand {
+        binary: binary(),
+        args: args.iter().chain(flags).map(Into::into).collect(),
+        env: BTreeMap::new(),
+        work_dir: folder.to_path_buf(),
+        stdin: None,
+    };
+    DaemonProcess::start(&command, 0).unwrap()
 }
 
 fn start(log: PathBuf, flags: &[&str]) -> Service {
-    let process = command().arg("--log.file").arg(&log).args(flags).spawn().unwrap();
-    Service { process, log }
+    Service { process: launch(log.parent().unwrap(), &log, flags), log }
 }
 
 impl Service {
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.process.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+    /// Waits until it has ended; whether that was a success.
+    fn ends_well(&mut self) -> bool {
+        self.process.wait_exit(PATIENCE).expect("the service ends").success()
     }
 
-    fn wait(&mut self) -> ExitStatus {
-        poll("the service ends", || self.process.try_wait().unwrap())
-    }
-
-    fn get(&self, path: &str) -> String {
+    fn get(&self, path: &str) -> HttpAnswer {
         let listening = wait_for_line(&self.log, "ops server listening");
-        let mut stream = TcpStream::connect(listening["address"].as_str().unwrap()).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-}
-
-fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(started.elapsed() < PATIENCE, "not seen in time: {what}");
-        std::thread::sleep(POLL);
+        let port = listening["address"].as_str().unwrap().rsplit_once(':').unwrap().1;
+        http_get(port.parse().unwrap(), path).unwrap()
     }
 }
 
@@ -83,7 +61,12 @@ fn lines(log: &Path) -> Vec<Value> {
 }
 
 fn wait_for_line(log: &Path, message: &str) -> Value {
-    poll(message, || lines(log).into_iter().find(|line| line["message"] == message))
+    let mut found = None;
+    await_condition(message, || {
+        found = lines(log).into_iter().find(|line| line["message"] == message);
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 #[test]
@@ -91,7 +74,7 @@ fn a_request_line_has_the_fields_of_the_structured_logger() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("app.log");
     let mut service = start(log.clone(), &["--rate", "5000", "--duration", "0.5", "--seed", "7"]);
-    assert!(service.wait().success());
+    assert!(service.ends_well());
 
     let requests: Vec<Value> =
         lines(&log).into_iter().filter(|line| !line["trace_id"].is_null()).collect();
@@ -120,7 +103,7 @@ fn a_seed_repeats_the_requests() {
     let requests = |name: &str, seed: &str| -> Vec<Value> {
         let log = dir.path().join(name);
         let flags = ["--rate", "1000", "--duration", "0.2", "--seed", seed];
-        assert!(start(log.clone(), &flags).wait().success());
+        assert!(start(log.clone(), &flags).ends_well());
         let requests = lines(&log).into_iter().filter(|line| !line["trace_id"].is_null());
         requests.take(50).map(|line| line["trace_id"].clone()).collect()
     };
@@ -137,11 +120,11 @@ fn it_follows_a_rename_on_sighup_and_loses_no_line() {
     let mut service = start(log.clone(), &["--rate", "1000"]);
     wait_for_line(&log, "prediction completed");
     fs::rename(&log, &rotated).unwrap();
-    service.signal(Signal::HUP);
+    service.process.signal(Signal::HUP);
     wait_for_line(&log, "log file reopened");
     wait_for_line(&log, "prediction completed");
-    service.signal(Signal::TERM);
-    assert!(service.wait().success());
+    service.process.signal(Signal::TERM);
+    assert!(service.ends_well());
 
     assert_eq!(lines(&log).last().unwrap()["message"], "inference service stopping");
     let old = fs::read_to_string(&rotated).unwrap();
@@ -155,39 +138,46 @@ fn it_serves_its_endpoints_and_stops_on_both_signals() {
         let mut service = start(dir.path().join("app.log"), &[]);
         wait_for_line(&service.log, "model loaded");
         for (path, body) in [
-            ("/-/healthy", "healthy\n"),
-            ("/-/log-level", "info\n"),
+            ("/-/healthy", "\nhealthy\n"),
+            ("/-/log-level", "\ninfo\n"),
             ("/metrics", "\nprocess_cpu_seconds_total "),
             ("/metrics", "\ninference_service_build_info{version="),
         ] {
             let answer = service.get(path);
-            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
-            assert!(answer.contains(body), "{path}: {answer}");
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            // what stands at the start of a line
+            assert!(format!("\n{}", answer.body).contains(body), "{path}: {answer:?}");
         }
-        poll("ready", || service.get("/-/ready").starts_with("HTTP/1.1 200").then_some(()));
-        service.signal(signal);
-        assert!(service.wait().success());
+        await_condition("it is ready", || service.get("/-/ready").status == 200);
+        service.process.signal(signal);
+        assert!(service.ends_well());
         assert_eq!(lines(&service.log).last().unwrap()["message"], "inference service stopping");
     }
 }
 
 #[test]
 fn a_closed_standard_output_does_not_stop_it() {
-    let mut process = command()
-        .args(["--rate", "1000", "--duration", "0.3"])
+    let mut process = Command::new(binary())
+        .args(["--web.listen-address", "127.0.0.1:0", "--rate", "1000", "--duration", "0.3"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     drop(process.stdout.take());
-    let mut service = Service { process, log: PathBuf::new() };
-    assert!(service.wait().success());
+    let mut status = None;
+    let ended = wait_until(PATIENCE, || {
+        status = process.try_wait().unwrap();
+        status.is_some()
+    });
+    process.kill().unwrap(); // does nothing to one that has ended
+    assert!(ended && status.unwrap().success(), "{status:?}");
 }
 
 #[test]
 fn a_log_file_that_cannot_be_opened_is_told_by_name() {
-    let output = command().args(["--log.file", "/missing/app.log"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = launch(dir.path(), Path::new("/missing/app.log"), &[]);
+    assert_eq!(process.wait_exit(PATIENCE).and_then(|status| status.code()), Some(1));
+    let line: Value = serde_json::from_str(&process.stdout()).unwrap();
     let error = line["error"].as_str().unwrap();
     assert!(error.starts_with("cannot open log file `/missing/app.log`: "), "{error}");
 }

@@ -6,7 +6,7 @@ use super::floats;
 use super::{Arguments, Builtin, MANY, Outcome, check_length};
 use crate::strconv::{quote, quote_bytes};
 use crate::template::limits::{Fault, MAX_OUTPUT_BYTES};
-use crate::template::value::Value;
+use crate::template::value::{Value, write_separated};
 
 mod directive;
 #[cfg(test)]
@@ -119,24 +119,16 @@ fn write(directive: &Directive<'_>, value: &Value, out: &mut Vec<u8>) {
         Value::Text(bytes) => text(directive, bytes, out),
         Value::List(items) => {
             out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b' ');
-                }
-                write(directive, item, out);
-            }
+            write_separated(out, b" ", items.iter(), |item, out| write(directive, item, out));
             out.push(b']');
         }
         Value::Map(entries) => {
             out.extend_from_slice(b"map[");
-            for (index, (key, item)) in entries.iter().enumerate() {
-                if index > 0 {
-                    out.push(b' ');
-                }
+            write_separated(out, b" ", entries.iter(), |(key, item), out| {
                 text(directive, key, out);
                 out.push(b':');
                 write(directive, item, out);
-            }
+            });
             out.push(b']');
         }
         Value::Time(_) if matches!(directive.verb, 'v' | 's') => {
@@ -154,24 +146,16 @@ fn go_syntax(directive: &Directive<'_>, value: &Value, out: &mut Vec<u8>) {
         Value::Nil => out.extend_from_slice(b"interface {}(nil)"),
         Value::List(items) => {
             out.extend_from_slice(b"[]interface {}{");
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.extend_from_slice(b", ");
-                }
-                go_syntax(directive, item, out);
-            }
+            write_separated(out, b", ", items.iter(), |item, out| go_syntax(directive, item, out));
             out.push(b'}');
         }
         Value::Map(entries) => {
             out.extend_from_slice(b"map[string]interface {}{");
-            for (index, (key, item)) in entries.iter().enumerate() {
-                if index > 0 {
-                    out.extend_from_slice(b", ");
-                }
+            write_separated(out, b", ", entries.iter(), |(key, item), out| {
                 out.extend_from_slice(quote_bytes(key).as_bytes());
                 out.push(b':');
                 go_syntax(directive, item, out);
-            }
+            });
             out.push(b'}');
         }
         other => pad(directive, &other.clone().into_printed(), out),
