@@ -1,0 +1,3 @@
+//! Says which container holds which device.
+
+pub mod owner;

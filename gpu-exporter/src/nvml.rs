@@ -1,0 +1,3 @@
+//! NVIDIA's management library: found, opened, called, and outlived.
+
+pub mod identity;
