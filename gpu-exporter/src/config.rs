@@ -60,8 +60,11 @@ impl Default for Sampling {
 /// How pods are found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribution {
-    /// Whether the kubelet is asked. Default true where the socket exists at the start.
+    /// Whether the kubelet is asked. Default true.
     pub is_enabled: bool,
+    /// Whether a socket that is missing is worth an error in the log. Default false: the exporter
+    /// may run outside Kubernetes.
+    pub is_required: bool,
     /// The kubelet's socket. Default `/var/lib/kubelet/pod-resources/kubelet.sock`.
     pub pod_resources_socket: PathBuf,
     /// Sockets of the kubelet's Pods API, for UIDs and labels of pods; the first that exists is used.
@@ -83,6 +86,7 @@ impl Default for Attribution {
     fn default() -> Self {
         Self {
             is_enabled: true,
+            is_required: false,
             pod_resources_socket: "/var/lib/kubelet/pod-resources/kubelet.sock".into(),
             pods_sockets: vec![
                 "/var/lib/kubelet/pods-api/pods-api.sock".into(),
