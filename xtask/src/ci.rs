@@ -5,13 +5,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run as run_command};
-use crate::{generate, say, tidy};
+use crate::{generate, say, tidy, tools};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("format", format),
     ("tidy", tidy::run),
+    ("tools", tools::fetch_all),
     ("lints", lints),
     ("tests", tests),
     ("documentation", documentation),

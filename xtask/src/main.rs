@@ -8,6 +8,7 @@ mod generate;
 mod http;
 mod process;
 mod tidy;
+mod tools;
 mod up;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   ci          the same
   tidy        the house rules alone: flow, file length, names, dependencies, licences
   generate    write the generated files; --check says whether they are current
+  tools       find the real servers that tests need, or fetch them into target/tools
   bench log-shipper
               measure lines per CPU second and memory; --help lists its options
   bench footprint
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "test" | "ci" => ci::run(rest),
         "tidy" => tidy::run(),
         "generate" => generate::run(rest),
+        "tools" => tools::run(rest),
         "bench" => bench::run(rest),
         "help" | "-h" | "--help" => {
             say(HELP.trim_end());
