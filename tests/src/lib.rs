@@ -1,6 +1,6 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> loki -> kubernetes -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> conformance`
 
 pub mod conformance;
 pub mod daemon_process;
@@ -8,6 +8,7 @@ pub mod http_peer;
 pub mod kubernetes;
 pub mod loki;
 pub mod patience;
+pub mod prometheus;
 pub mod proxy_peer;
 pub mod real_peers;
 pub mod test_authority;
