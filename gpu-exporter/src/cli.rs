@@ -74,7 +74,7 @@ struct Flags {
     )]
     listen_address: String,
 
-    /// Level of the log: trace, debug, info, warn or error, also by module as in info,gpu_exporter::sample=debug
+    /// Level of the log: trace, debug, info, warn or error, also by module as in `info,gpu_exporter::sample=debug`
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
     log_level: Level,
 
@@ -127,7 +127,7 @@ struct SamplingFlags {
     )]
     window: Duration,
 
-    /// Read each NVLink by itself: up to 36 series per GPU and metric
+    /// Read each link of a GPU by itself: up to 36 series per GPU and metric
     #[arg(long = "sample.nvlinks")]
     per_link: bool,
 

@@ -18,6 +18,7 @@ pub(super) struct RefusedFlag {
 /// Of `-k`: dcgm-exporter asks only when it is told to, we do unless we are told not to.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "As in dcgm-exporter")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct DcgmExporterFlags {
     /// Ask the kubelet which pod holds each GPU [default: when its socket exists]
     #[arg(
@@ -107,6 +108,7 @@ pub(super) struct DcgmExporterFlags {
 
 /// Accepted, because manifests have them.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct WithoutEffect {
     #[arg(long, hide = true, value_name = "TYPE", env = "DCGM_EXPORTER_KUBERNETES_GPU_ID_TYPE")]
     kubernetes_gpu_id_type: Option<String>,

@@ -22,7 +22,7 @@ fn duration(
     from: (&str, Duration),
     to: (&str, Duration),
 ) -> Result<Duration, ValueError> {
-    match text.parse::<GoDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()) {
+    match text.parse::<GoDuration>().ok().map(Duration::from) {
         Some(duration) if (from.1..=to.1).contains(&duration) => Ok(duration),
         _ => refused(format!("a duration from {} to {}", from.0, to.0)),
     }
