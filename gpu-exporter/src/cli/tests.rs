@@ -17,7 +17,7 @@ fn order(arguments: &[&str]) -> Order {
 
 fn refusal(arguments: &[&str]) -> String {
     match parsed(arguments) {
-        Parsed::Done { text, status } if status == ExitStatus::BadFlags => text,
+        Parsed::Done { text, status: ExitStatus::BadFlags } => text,
         other => panic!("{other:?}"),
     }
 }
