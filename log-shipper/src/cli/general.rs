@@ -26,7 +26,7 @@ pub(super) struct GeneralFlags {
     #[arg(long = "dry-run", value_parser = parse_bool)]
     pub(super) dry_run: Option<bool>,
 
-    /// Accepted without effect: what each stage changes is not shown
+    /// Print on standard error what each stage changes about each line
     #[arg(long = "inspect", value_parser = parse_bool)]
     pub(super) inspect: Option<bool>,
 
