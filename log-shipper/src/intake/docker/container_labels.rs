@@ -113,8 +113,10 @@ fn joined(ip: &str, port: impl std::fmt::Display) -> String {
 fn add_labels(labels: &mut LabelSet, prefix: &str, added: &BTreeMap<String, String>) {
     for (name, value) in added {
         // every character that no label name may have
-        let name: String =
-            name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
+        let name: String = name
+            .chars()
+            .map(|char| if char.is_ascii_alphanumeric() { char } else { '_' })
+            .collect();
         labels.set(&format!("{prefix}_label_{name}"), value);
     }
 }

@@ -268,7 +268,9 @@ impl Engine {
         {
             let job = self.inlet.job_name();
             tracing::warn!(
-                job, container = id, suppressed,
+                job,
+                container = id,
+                suppressed,
                 "no label is left of a container, and Loki refuses lines without: \
                  relabel_configs must set one"
             );
@@ -289,7 +291,11 @@ impl Engine {
             let place = saved.as_deref().and_then(super::place::Place::parse);
             if place.is_none() && saved.is_some() {
                 let job = inlet.job_name();
-                tracing::warn!(job, container = id, "saved place is no time, reading all of the log");
+                tracing::warn!(
+                    job,
+                    container = id,
+                    "saved place is no time, reading all of the log"
+                );
             }
             target.place = place.unwrap_or_default();
             cursor
@@ -322,7 +328,8 @@ impl Engine {
                 if !was_read {
                     metrics.docker_unreadable.inc();
                     tracing::warn!(
-                        job, container = id,
+                        job,
+                        container = id,
                         "container was deleted before its log was read to the end"
                     );
                 }

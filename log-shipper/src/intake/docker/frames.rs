@@ -93,7 +93,12 @@ impl Demultiplexer {
                     self.state = if *first > 3 { State::Text } else { EMPTY };
                 }
                 State::Text => {
-                    piece(Piece { stream: StreamKind::Stdout, bytes, begins: false, is_text: true });
+                    piece(Piece {
+                        stream: StreamKind::Stdout,
+                        bytes,
+                        begins: false,
+                        is_text: true,
+                    });
                     return Ok(());
                 }
                 State::Header { bytes: header, have } => {
@@ -106,7 +111,8 @@ impl Demultiplexer {
                     }
                 }
                 State::Frame { stream, left, begins } => {
-                    let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                    let taken =
+                        usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                     let (own, rest) = bytes.split_at(taken);
                     if let Some(stream) = *stream {
                         piece(Piece { stream, bytes: own, begins: *begins, is_text: false });
@@ -170,13 +176,15 @@ mod tests {
         demultiplexer.push(b"2024-", |piece| seen.push(piece)).unwrap();
         demultiplexer.push(b"\x01", |piece| seen.push(piece)).unwrap();
         assert!(demultiplexer.is_text());
-        let piece = |bytes| Piece { stream: StreamKind::Stdout, bytes, begins: false, is_text: true };
+        let piece =
+            |bytes| Piece { stream: StreamKind::Stdout, bytes, begins: false, is_text: true };
         assert_eq!(seen, [piece(b"2024-"), piece(b"\x01")]);
     }
 
     #[test]
     fn an_unknown_kind_is_an_error_and_the_engines_own_are_left_out() {
-        let stream = [framed(3, b"oops"), framed(1, b""), framed(2, b"b"), framed(9, b"c")].concat();
+        let stream =
+            [framed(3, b"oops"), framed(1, b""), framed(2, b"b"), framed(9, b"c")].concat();
         assert_eq!(demultiplexed(&[&stream]), Err(FrameError { kind: 9 }));
         let parts = demultiplexed(&[&stream[..stream.len() - 9]]).unwrap();
         assert_eq!(parts, [(StreamKind::Stderr, b"b".to_vec())]);

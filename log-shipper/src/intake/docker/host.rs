@@ -82,8 +82,7 @@ impl Host {
                 return Err(HostError::Scheme { owner: owner_name(), scheme: scheme.to_owned() });
             }
         };
-        let base =
-            Url::parse(&text).map_err(|_| HostError::Malformed { owner: owner_name() })?;
+        let base = Url::parse(&text).map_err(|_| HostError::Malformed { owner: owner_name() })?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(HostError::Credentials { owner: owner_name() });
         }
@@ -120,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_no_engine_is_refused_with_what_is_accepted_and_without_secrets() {
-        for text in ["", "/var/run/docker.sock", "unix://var/run/docker.sock", "ssh://u:hunter2@h"] {
+        for text in ["", "/var/run/docker.sock", "unix://var/run/docker.sock", "ssh://u:hunter2@h"]
+        {
             let error = host(text).unwrap_err().to_string();
             assert!(error.starts_with("docker_sd_configs[0].host"), "{error}");
             assert!(error.contains("accepted: unix:///PATH"), "{error}");

@@ -152,7 +152,10 @@ mod tests {
                        "NetworkSettings":{"Networks":null}}"#;
         let container: Container = serde_json::from_str(text).unwrap();
         assert!(container.is_running());
-        assert_eq!(container, Container { id: "a".into(), state: "running".into(), ..container.clone() });
+        assert_eq!(
+            container,
+            Container { id: "a".into(), state: "running".into(), ..container.clone() }
+        );
         assert!(container.names.is_empty() && container.network_settings.networks.is_empty());
     }
 
@@ -162,9 +165,13 @@ mod tests {
         assert!(state(true, false).is_writing());
         assert!(!state(true, true).is_writing());
         assert!(!state(false, false).is_writing());
-        for (word, is_running) in
-            [("running", true), ("paused", true), ("restarting", true), ("created", false), ("exited", false)]
-        {
+        for (word, is_running) in [
+            ("running", true),
+            ("paused", true),
+            ("restarting", true),
+            ("created", false),
+            ("exited", false),
+        ] {
             let container = Container { state: word.to_owned(), ..Container::default() };
             assert_eq!(container.is_running(), is_running, "{word}");
         }

@@ -103,7 +103,9 @@ impl Reader {
                 Err(Interruption::Api(error)) if error.is_not_found() => {
                     break Ending::Gone { was_read: false };
                 }
-                Err(Interruption::Api(error)) if error.is_refusal() => break Ending::Refused(error),
+                Err(Interruption::Api(error)) if error.is_refusal() => {
+                    break Ending::Refused(error);
+                }
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
