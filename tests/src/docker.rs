@@ -162,7 +162,15 @@ impl Engine {
     /// # Panics
     /// There is none of this id.
     pub fn stop(&self, id: &str) {
-        self.shared.change(|state| state.stop(id));
+        self.shared.change(|state| state.stop(id, None));
+    }
+
+    /// It has ended at a time of the test's choice, in nanoseconds since 1970.
+    ///
+    /// # Panics
+    /// There is none of this id.
+    pub fn stop_at(&self, id: &str, time_ns: i64) {
+        self.shared.change(|state| state.stop(id, Some(time_ns)));
     }
 
     /// Deletes it with its log.

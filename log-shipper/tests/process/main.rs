@@ -10,6 +10,7 @@
 mod bad_input;
 mod conformance;
 mod crash;
+mod docker;
 mod fixture;
 mod flags;
 mod gelf;

@@ -167,8 +167,8 @@ impl State {
         self.tell("start", id);
     }
 
-    pub(super) fn stop(&mut self, id: &str) {
-        let now = self.now();
+    pub(super) fn stop(&mut self, id: &str, time_ns: Option<i64>) {
+        let now = time_ns.unwrap_or_else(|| self.now());
         let known = self.known(id);
         known.state = "exited";
         known.finished_ns = now;
