@@ -186,7 +186,7 @@ impl Engine {
         self.shared.change(|state| state.rename(id, name));
     }
 
-    /// Writes lines; what follows the last newline is a part of a line.
+    /// Writes lines; what follows the last newline is held back until its line goes on.
     ///
     /// # Panics
     /// There is none of this id.

@@ -20,14 +20,13 @@ mod target;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::api::Api;
 use self::container_labels::AddressKeys;
-use self::engine::Engine;
+use self::engine::{Claims, Engine, Settings};
 use self::host::Host;
 use super::inlet::Inlet;
 use crate::config::scrape_configs::DockerSd;
@@ -41,16 +40,9 @@ const DEFAULT_LINE_LIMIT: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Docker {
     engines: Vec<Settings>,
+    /// Hosts at which HTTP client keys stand without effect.
+    ignoring_keys: Vec<String>,
     line_limit: usize,
-}
-
-#[derive(Debug)]
-struct Settings {
-    name: String,
-    api: Api,
-    keys: AddressKeys,
-    refresh: Duration,
-    ignores_keys: bool,
 }
 
 impl Docker {
@@ -72,7 +64,6 @@ impl Docker {
                 api: Api::new(host, filters),
                 keys: AddressKeys::new(config),
                 refresh: config.refresh_interval.as_duration(),
-                ignores_keys: Host::ignores_keys(config),
             })
         });
         // A byte more than the limit, so that a line over it is known as such later on.
@@ -80,20 +71,25 @@ impl Docker {
             0 => DEFAULT_LINE_LIMIT,
             limit => limit.saturating_add(1),
         };
-        Ok(Self { engines: engines.collect::<Result<_, _>>()?, line_limit })
+        let ignoring = configs.iter().filter(|config| Host::ignores_keys(config));
+        Ok(Self {
+            engines: engines.collect::<Result<_, _>>()?,
+            ignoring_keys: ignoring.map(|config| config.host.clone()).collect(),
+            line_limit,
+        })
     }
 
     /// Follows the containers until `stop` is cancelled.
     pub async fn run(self, inlet: Inlet, stop: CancellationToken) {
+        for host in self.ignoring_keys {
+            let job = inlet.job_name();
+            tracing::warn!(job, host, "HTTP client keys have no effect on this kind of host");
+        }
         let mut engines = JoinSet::new();
-        for settings in self.engines {
-            let Settings { name, api, keys, refresh, ignores_keys } = settings;
-            if ignores_keys {
-                let (job, host) = (inlet.job_name(), &name);
-                tracing::warn!(job, host, "HTTP client keys have no effect on this kind of host");
-            }
-            let line_limit = self.line_limit;
-            let engine = Engine::new(api, &name, keys, inlet.clone(), line_limit, refresh);
+        let claims = Claims::default();
+        for (index, settings) in self.engines.into_iter().enumerate() {
+            let place = (index, claims.clone());
+            let engine = Engine::new(settings, place, inlet.clone(), self.line_limit);
             engines.spawn(engine.run());
         }
         drop(inlet);

@@ -82,8 +82,15 @@ struct Known {
     state: &'static str,
     finished_ns: i64,
     log: Vec<Record>,
-    /// The last record has no newline: what follows has its time.
-    is_open: bool,
+    /// Of stdout and stderr: what is held back until its line ends or fills a part.
+    held: [Held; 2],
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    text: Vec<u8>,
+    /// Of the parts of the line that are in the log already.
+    time_ns: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -156,7 +163,8 @@ impl State {
         let id = format!("{:064x}", self.created);
         let number = self.created;
         let (state, log) = ("created", Vec::new());
-        let known = Known { container, number, state, finished_ns: 0, log, is_open: false };
+        let known =
+            Known { container, number, state, finished_ns: 0, log, held: Default::default() };
         self.containers.insert(id.clone(), known);
         self.tell("create", &id);
         id
@@ -172,7 +180,9 @@ impl State {
         let known = self.known(id);
         known.state = "exited";
         known.finished_ns = now;
-        known.is_open = false;
+        for output in [Output::Stdout, Output::Stderr] {
+            known.release(output, now, true);
+        }
         self.tell("die", id);
     }
 
@@ -196,18 +206,12 @@ impl State {
             let known = self.known(id);
             let is_tty = known.container.tty;
             let output = if is_tty { Output::Stdout } else { output };
-            let time_ns = match known.log.last() {
-                Some(last) if known.is_open && last.output == output => last.time_ns,
-                _ => now,
-            };
-            known.is_open = !line.ends_with(b"\n");
-            let mut text = line.to_vec();
-            if is_tty && text.pop_if(|last| *last == b'\n').is_some() {
-                text.extend_from_slice(b"\r\n");
+            let held = &mut known.held[output as usize].text;
+            held.extend_from_slice(line);
+            if is_tty && held.pop_if(|last| *last == b'\n').is_some() {
+                held.extend_from_slice(b"\r\n");
             }
-            for part in text.chunks(PART) {
-                known.log.push(Record { time_ns, output, text: part.to_vec() });
-            }
+            known.release(output, now, line.ends_with(b"\n"));
         }
     }
 
@@ -308,6 +312,20 @@ impl State {
 }
 
 impl Known {
+    /// Logs whole parts of what is held back; all of it if it `ends`.
+    fn release(&mut self, output: Output, now: i64, ends: bool) {
+        let held = &mut self.held[output as usize];
+        while held.text.len() >= PART || (ends && !held.text.is_empty()) {
+            let time_ns = *held.time_ns.get_or_insert(now);
+            let rest = held.text.split_off(held.text.len().min(PART));
+            let text = std::mem::replace(&mut held.text, rest);
+            self.log.push(Record { time_ns, output, text });
+        }
+        if ends {
+            held.time_ns = None;
+        }
+    }
+
     fn matches(&self, id: &str, filters: &BTreeMap<String, Vec<String>>) -> bool {
         filters.iter().all(|(name, values)| {
             values.iter().any(|value| match name.as_str() {

@@ -6,7 +6,7 @@
 //! not exist.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use daemon_runtime::backoff::Backoff;
@@ -14,7 +14,7 @@ use instrumentation::json_log::ErrorChain;
 use instrumentation::rate_limit::Repeated;
 use prometheus_model::instrument::Gauge;
 use prometheus_model::label_set::LabelSet;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::api::{Api, ApiError};
@@ -27,6 +27,17 @@ use super::outage::Outage;
 use super::reader::{Ended, Ending, Reader, StreamLabels};
 use super::target::{Target, cursor_key, is_cursor_key};
 use crate::intake::inlet::Inlet;
+
+/// Where an engine is, and how it is asked.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// For logs.
+    pub(super) name: String,
+    pub(super) api: Api,
+    pub(super) keys: AddressKeys,
+    /// Between two looks.
+    pub(super) refresh: Duration,
+}
 
 /// Events that wait; the engine keeps more of its own.
 const QUEUED_EVENTS: usize = 64;
@@ -42,9 +53,37 @@ const MIN_REFRESH: Duration = Duration::from_millis(100);
 
 static UNLABELLED: Repeated = Repeated::every(Duration::from_secs(10));
 
+/// Readers of containers that do not run, at the same time: an engine goes through the whole log of
+/// each to find the place.
+const CATCHING_UP: usize = 8;
+
+/// Which containers the engines of a job read: two blocks may find the same one, which is read once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claims(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Claims {
+    fn claimed(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        // Nothing panics while it is held, and each change is a whole one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the container is read by the engine of this index, and by no other.
+    fn claim(&self, id: &str, engine: usize) -> bool {
+        *self.claimed().entry(id.to_owned()).or_insert(engine) == engine
+    }
+
+    /// The container does not exist any more.
+    fn release(&self, id: &str) {
+        self.claimed().remove(id);
+    }
+}
+
 /// One engine's containers.
 #[derive(Debug)]
 pub(super) struct Engine {
+    /// Among those of the job.
+    index: usize,
+    claims: Claims,
     api: Arc<Api>,
     keys: AddressKeys,
     inlet: Inlet,
@@ -53,6 +92,7 @@ pub(super) struct Engine {
     targets: HashMap<String, Target>,
     networks: Networks,
     readers: JoinSet<Ended>,
+    catching_up: Arc<Semaphore>,
     /// Containers that have a place in the positions file.
     saved: HashSet<String>,
     /// Containers that ended before this time, in seconds since 1970, and were never read, are none
@@ -64,21 +104,23 @@ pub(super) struct Engine {
 }
 
 impl Engine {
+    /// The one at `index` among those of its job; `line_limit` is in bytes.
     pub(super) fn new(
-        api: Api,
-        host: &str,
-        keys: AddressKeys,
+        settings: Settings,
+        (index, claims): (usize, Claims),
         inlet: Inlet,
         line_limit: usize,
-        refresh: Duration,
     ) -> Self {
+        let Settings { name, api, keys, refresh } = settings;
         let refresh = refresh.max(MIN_REFRESH);
         let cursors = inlet.saved_cursors();
         let saved = cursors.iter().filter(|(key, _)| is_cursor_key(key));
         // The latest line that was accepted: until then nothing was missed.
         let last = saved.clone().filter_map(|(_, text)| text.parse().ok()).max();
-        let outage = Outage::new(host, inlet.metrics().docker_engines_failing.clone());
+        let outage = Outage::new(&name, inlet.metrics().docker_engines_failing.clone());
         Self {
+            index,
+            claims,
             api: Arc::new(api),
             keys,
             line_limit,
@@ -86,6 +128,7 @@ impl Engine {
             targets: HashMap::new(),
             networks: Networks::new(),
             readers: JoinSet::new(),
+            catching_up: Arc::new(Semaphore::new(CATCHING_UP)),
             saved: saved.map(|(key, _)| key.clone()).collect(),
             horizon: last.unwrap_or_else(now) - CLOCK_DIFFERENCE,
             outage,
@@ -113,8 +156,9 @@ impl Engine {
                     next_look = tokio::time::Instant::now() + self.look_around().await;
                 }
                 Some(event) = events.recv() => {
-                    if self.heed(event).await.is_err() {
-                        // The list tells the same, and whether the engine answers.
+                    // The list tells the same as any event, and whether the engine answers.
+                    let is_lost = event == Event::Interrupted && self.outage.is_over();
+                    if self.heed(event).await.is_err() || is_lost {
                         next_look = tokio::time::Instant::now();
                     }
                 }
@@ -169,6 +213,7 @@ impl Engine {
     async fn heed(&mut self, event: Event) -> Result<(), ApiError> {
         match event {
             Event::Listening => self.look().await,
+            Event::Interrupted => Ok(()),
             Event::Changed(id) => self.look_at(&id).await,
             Event::Started(id) => {
                 if let Some(target) = self.targets.get_mut(&id) {
@@ -281,9 +326,10 @@ impl Engine {
     /// Has a container read, if that is due.
     fn read(&mut self, id: &str) {
         let Some(target) = self.targets.get_mut(id) else { return };
-        if !target.begin() {
+        if !target.is_due() || !self.claims.claim(id, self.index) {
             return;
         }
+        target.begin();
         let inlet = &self.inlet;
         let cursor = target.cursor.get_or_insert_with(|| {
             let cursor = inlet.cursor(&cursor_key(id));
@@ -310,8 +356,14 @@ impl Engine {
             line_limit: self.line_limit,
         };
         let active = Active::new(&self.inlet.metrics().docker_containers);
+        let waits = (!target.container.is_running()).then(|| Arc::clone(&self.catching_up));
         self.readers.spawn(async move {
             let _active = active;
+            // It is never closed.
+            let _turn = match waits {
+                Some(catching_up) => catching_up.acquire_owned().await.ok(),
+                None => None,
+            };
             reader.run().await
         });
     }
@@ -362,6 +414,7 @@ impl Engine {
     /// Nothing is left of a container. Lines on their way are not touched by that.
     fn forget(&mut self, id: &str) {
         let key = cursor_key(id);
+        self.claims.release(id);
         let had_target = self.targets.remove(id).is_some();
         if self.saved.remove(&key) || had_target {
             self.inlet.forget_cursor(&key);

@@ -35,6 +35,8 @@ const EARLIER: i64 = 2;
 pub(super) enum Event {
     /// Events are told from now on; there may have been others before.
     Listening,
+    /// Events are not told any more.
+    Interrupted,
     /// It has begun to run, has ended, or has another name.
     Changed(String),
     /// It began to run.
@@ -48,8 +50,11 @@ pub(super) async fn follow(api: Arc<Api>, events: mpsc::Sender<Event>) {
     let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
     let mut is_told = false;
     loop {
-        let pause = match listen(&api, &events, &mut backoff).await {
-            Ok(()) if events.is_closed() => return,
+        let listened = listen(&api, &events, &mut backoff).await;
+        if events.send(Event::Interrupted).await.is_err() {
+            return;
+        }
+        let pause = match listened {
             Ok(()) => backoff.next_pause(fastrand::f64),
             Err(error) if error.is_refusal() => {
                 if !std::mem::replace(&mut is_told, true) {
@@ -62,7 +67,7 @@ pub(super) async fn follow(api: Arc<Api>, events: mpsc::Sender<Event>) {
                 REFUSED_PAUSE
             }
             Err(error) => {
-                // Whether the engine answers is told by who lists.
+                // Whether the engine answers is told by who lists, which is done at once.
                 tracing::debug!(error = %ErrorChain(&error), "events of a Docker engine ended");
                 backoff.next_pause(fastrand::f64)
             }

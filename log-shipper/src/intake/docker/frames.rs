@@ -75,11 +75,6 @@ impl Demultiplexer {
         Self { state: State::Unknown }
     }
 
-    /// Whether it is the text of a terminal.
-    pub(super) fn is_text(&self) -> bool {
-        matches!(self.state, State::Text)
-    }
-
     /// Passes the pieces of these bytes on.
     pub(super) fn push<'a>(
         &mut self,
@@ -175,7 +170,6 @@ mod tests {
         let mut seen = Vec::new();
         demultiplexer.push(b"2024-", |piece| seen.push(piece)).unwrap();
         demultiplexer.push(b"\x01", |piece| seen.push(piece)).unwrap();
-        assert!(demultiplexer.is_text());
         let piece =
             |bytes| Piece { stream: StreamKind::Stdout, bytes, begins: false, is_text: true };
         assert_eq!(seen, [piece(b"2024-"), piece(b"\x01")]);

@@ -74,6 +74,8 @@ pub(super) struct Assembler {
     /// What has come of a line that has begun.
     text: Vec<u8>,
     has_begun: bool,
+    /// There are no frames.
+    is_text: bool,
     /// The line was too long: it has been passed on, and the rest of it is discarded.
     is_over: bool,
 }
@@ -88,6 +90,7 @@ impl Assembler {
             time_ns: 0,
             text: Vec::new(),
             has_begun: false,
+            is_text: false,
             is_over: false,
         }
     }
@@ -100,6 +103,7 @@ impl Assembler {
         is_text: bool,
         found: &mut impl FnMut(Found),
     ) {
+        self.is_text = is_text;
         if begins {
             self.expected = Expected::Time;
             self.time.clear();
@@ -111,7 +115,7 @@ impl Assembler {
                     let end = memchr(b'\n', bytes);
                     self.append(&bytes[..end.unwrap_or(bytes.len())], found);
                     let Some(end) = end else { return };
-                    self.end(is_text, found);
+                    self.end(found);
                     bytes = &bytes[end + 1..];
                 }
                 Expected::Nothing => {
@@ -124,9 +128,9 @@ impl Assembler {
     }
 
     /// No more will come: passes on what has no newline.
-    pub(super) fn finish(&mut self, is_text: bool, found: &mut impl FnMut(Found)) {
+    pub(super) fn finish(&mut self, found: &mut impl FnMut(Found)) {
         if self.has_begun {
-            self.end(is_text, found);
+            self.end(found);
         }
     }
 
@@ -167,7 +171,7 @@ impl Assembler {
         };
         if time_ns != self.time_ns {
             if self.has_begun {
-                self.pass_on(false, false, found);
+                self.pass_on(false, found);
             }
             self.is_over = false;
         }
@@ -181,28 +185,30 @@ impl Assembler {
         if self.is_over {
             return;
         }
-        let room = self.limit - self.text.len();
+        let times = if self.is_text { self.limit / PART + 1 } else { 0 };
+        let limit = self.limit.saturating_add(times * (self.time.len() + 1));
+        let room = limit - self.text.len();
         self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if bytes.len() > room {
             self.is_over = true;
-            self.pass_on(true, false, found);
+            self.pass_on(true, found);
         }
     }
 
     /// The line has its newline, or will not get one.
-    fn end(&mut self, is_text: bool, found: &mut impl FnMut(Found)) {
+    fn end(&mut self, found: &mut impl FnMut(Found)) {
         if !self.is_over {
-            self.pass_on(false, is_text, found);
+            self.pass_on(false, found);
         }
         self.is_over = false;
         self.has_begun = false;
         self.expect_time();
     }
 
-    fn pass_on(&mut self, is_cut: bool, is_text: bool, found: &mut impl FnMut(Found)) {
+    fn pass_on(&mut self, mut is_cut: bool, found: &mut impl FnMut(Found)) {
         let mut text = std::mem::take(&mut self.text);
         self.has_begun = false;
-        if is_text && text.len() > PART {
+        if self.is_text && text.len() > PART {
             text = without_times(&text, &self.time);
         }
         if !is_cut {
@@ -210,6 +216,8 @@ impl Assembler {
                 text.pop();
             }
         }
+        is_cut |= text.len() > self.limit;
+        text.truncate(self.limit);
         text.shrink_to_fit();
         found(Found::Line(Line { time_ns: self.time_ns, text, is_cut }));
     }

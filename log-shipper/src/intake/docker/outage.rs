@@ -58,6 +58,11 @@ impl Outage {
         self.attempts = 0;
     }
 
+    /// Whether it answers, as far as anybody knows.
+    pub(super) fn is_over(&self) -> bool {
+        self.since.is_none()
+    }
+
     /// It refused to list its networks: told once.
     pub(super) fn without_networks(&mut self, error: &ApiError) {
         if !std::mem::replace(&mut self.lacks_networks, true) {

@@ -233,11 +233,10 @@ impl Connection {
     }
 
     fn finish(&mut self) {
-        let is_text = self.demultiplexer.is_text();
         for stream in StreamKind::ALL {
             let found = &mut self.found;
             let mut found = |next| found.push((stream, next));
-            self.assemblers[stream.index()].finish(is_text, &mut found);
+            self.assemblers[stream.index()].finish(&mut found);
         }
     }
 }

@@ -73,13 +73,14 @@ impl Target {
         });
     }
 
-    /// Whether a reader is to be started now, who is then taken to be at work.
-    pub(super) fn begin(&mut self) -> bool {
-        let begins = self.state == State::Due && self.labels.borrow().wanted().is_some();
-        if begins {
-            self.state = State::Read { again: false, is_destroyed: false };
-        }
-        begins
+    /// Whether a reader is to be started now.
+    pub(super) fn is_due(&self) -> bool {
+        self.state == State::Due && self.labels.borrow().wanted().is_some()
+    }
+
+    /// A reader is at work from now on.
+    pub(super) fn begin(&mut self) {
+        self.state = State::Read { again: false, is_destroyed: false };
     }
 
     /// What the engine says of it now.
@@ -137,25 +138,33 @@ mod tests {
         Container { state: state.to_owned(), ..Container::default() }
     }
 
+    fn begins(target: &mut Target) -> bool {
+        let is_due = target.is_due();
+        if is_due {
+            target.begin();
+        }
+        is_due
+    }
+
     #[test]
     fn a_container_is_read_once_until_it_runs_again() {
         let mut target = target(true);
-        assert!(target.begin());
-        assert!(!target.begin(), "one reader at a time");
+        assert!(begins(&mut target));
+        assert!(!begins(&mut target), "one reader at a time");
         assert!(!target.end(Place::default()));
         target.saw(in_state("exited"));
-        assert!(!target.begin());
+        assert!(!begins(&mut target));
         target.saw(in_state("running"));
-        assert!(target.begin());
+        assert!(begins(&mut target));
     }
 
     #[test]
     fn a_start_while_the_last_lines_are_read_is_not_missed() {
         let mut target = target(true);
-        assert!(target.begin());
+        assert!(begins(&mut target));
         target.was_started();
         target.end(Place::default());
-        assert!(target.begin());
+        assert!(begins(&mut target));
         assert!(target.destroy(), "its reader reads to the end first");
         assert!(target.end(Place::default()));
         assert!(!target.destroy());
@@ -164,21 +173,21 @@ mod tests {
     #[test]
     fn a_log_that_is_refused_is_asked_for_again_after_a_start_only() {
         let mut target = target(true);
-        assert!(target.begin());
+        assert!(begins(&mut target));
         target.end(Place::default());
         target.refuse();
         target.saw(in_state("running"));
-        assert!(!target.begin());
+        assert!(!begins(&mut target));
         target.was_started();
-        assert!(target.begin());
+        assert!(begins(&mut target));
     }
 
     #[test]
     fn a_container_whose_streams_are_all_dropped_waits_for_other_labels() {
         let mut target = Target::new(Container::default(), true);
-        assert!(!target.begin());
+        assert!(!begins(&mut target));
         target.set_labels(StreamLabels([None, Some(Arc::default())]));
-        assert!(target.begin());
+        assert!(begins(&mut target));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::config::scrape_configs::DockerFilter;
 use crate::intake::inlet::for_tests;
 use crate::intake::message::{Delivery, Message};
 
+/// Bytes of a line.
+const LIMIT: usize = 50_000;
+
 /// A source at work, and the engine that it reads.
 struct World {
     engine: FakeEngine,
@@ -67,7 +70,8 @@ impl World {
         configure(&mut config);
         let (inlet, deliveries) = for_tests(rules);
         let stop = CancellationToken::new();
-        let source = Docker::new(&[config], 1000).unwrap();
+        // A second block that finds the same containers changes nothing.
+        let source = Docker::new(&[config.clone(), config], LIMIT).unwrap();
         let running = tokio::spawn(source.run(inlet.clone(), stop.clone()));
         Self { engine, inlet, deliveries, stop, running, _folder: folder }
     }
@@ -228,12 +232,14 @@ async fn an_engine_that_restarts_loses_and_repeats_nothing() {
     let time = 1_700_000_000_000_000_000;
     world.engine.write_at(&web, Output::Stdout, "a\nb\n", time);
     world.engine.write_at(&web, Output::Stderr, "c\n", time - 1);
-    world.engine.write_at(&web, Output::Stdout, "unfinished", time + 5);
+    // A part of a line is out, the rest not yet.
+    let part = "x".repeat(16 << 10);
+    world.engine.write_at(&web, Output::Stdout, &part, time + 5);
     for expected in ["stdout a", "stdout b", "stderr c"] {
         assert_eq!(world.line().await, format!("/web,{expected}"));
     }
     world.engine.end_serving();
-    world.engine.write_at(&web, Output::Stdout, " line\n", time + 5);
+    world.engine.write_at(&web, Output::Stdout, "end\n", time + 5);
     world.engine.write_at(&web, Output::Stderr, "d\n", time - 1);
     let other = world.engine.run(named("other"));
     world.engine.write(&other, Output::Stdout, "e\n");
@@ -241,8 +247,8 @@ async fn an_engine_that_restarts_loses_and_repeats_nothing() {
     world.engine.begin_serving();
     let mut lines = [world.line().await, world.line().await, world.line().await];
     lines.sort();
-    let expected = ["/other,stdout e", "/web,stderr d", "/web,stdout unfinished line"];
-    assert_eq!(lines, expected);
+    let whole = format!("/web,stdout {part}end");
+    assert_eq!(lines, ["/other,stdout e", "/web,stderr d", &whole]);
     world.finish().await;
 }
 
@@ -252,13 +258,15 @@ async fn long_lines_are_cut_and_counted_and_a_terminal_is_read_too() {
         rules(),
         |engine| {
             let web = engine.run(Container { tty: true, ..named("sh") });
-            engine.write(&web, Output::Stdout, &format!("$ ls\n{}\n$ ", "x".repeat(40_000)));
+            engine.write(&web, Output::Stdout, &format!("$ ls\n{}\n", "x".repeat(120_000)));
+            engine.write(&web, Output::Stdout, &format!("{}\n$ ", "y".repeat(40_000)));
             engine.write(&web, Output::Stdout, "exit\n");
         },
         |_| {},
     );
     assert_eq!(world.line().await, "/sh,stdout $ ls");
-    assert_eq!(world.message().await.line.len(), 1001, "so that it is known to be too long");
+    assert_eq!(world.message().await.line.len(), LIMIT + 1, "it is known to be too long");
+    assert_eq!(world.line().await, format!("/sh,stdout {}", "y".repeat(40_000)));
     assert_eq!(world.line().await, "/sh,stdout $ exit");
     assert_eq!(world.inlet.metrics().docker_lines_cut.get(), 1);
     world.finish().await;

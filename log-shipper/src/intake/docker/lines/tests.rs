@@ -12,7 +12,7 @@ fn assembled(limit: usize, parts: &[(&[u8], bool)], is_text: bool) -> Vec<Found>
     for (bytes, begins) in parts {
         assembler.push(bytes, *begins, is_text, &mut |next| found.push(next));
     }
-    assembler.finish(is_text, &mut |next| found.push(next));
+    assembler.finish(&mut |next| found.push(next));
     found
 }
 
@@ -74,6 +74,14 @@ fn without_frames_the_times_within_a_long_line_are_taken_out() {
     let text = format!("{A} {part}{A} {part}{A} end\r\n{B} $ ");
     let expected = [line(A_NS, &format!("{part}{part}end")), line(A_NS + 1, "$ ")];
     assert_eq!(assembled(1 << 20, &[(text.as_bytes(), false)], true), expected);
+    // They do not count: the line has 2 parts and 3 bytes.
+    let length = 2 * PART + 3;
+    assert_eq!(assembled(length, &[(text.as_bytes(), false)], true), expected);
+    let cut = |length: usize| Line { time_ns: A_NS, text: vec![b'x'; length], is_cut: true };
+    for length in [2 * PART, PART + 1, PART] {
+        let found = assembled(length, &[(text.as_bytes(), false)], true);
+        assert_eq!(found, [Found::Line(cut(length)), line(A_NS + 1, "$ ")], "{length}");
+    }
 }
 
 #[test]
