@@ -105,8 +105,11 @@ impl Assembler {
     ) {
         self.is_text = is_text;
         if begins {
-            self.expected = Expected::Time;
-            self.time.clear();
+            if self.expected == Expected::Time && !self.time.is_empty() {
+                // a part that was shorter than a time
+                found(Found::Malformed);
+            }
+            self.expect_time();
         }
         while !bytes.is_empty() {
             match self.expected {

@@ -61,6 +61,8 @@ fn a_line_without_a_time_is_told_and_costs_only_itself() {
         let found = frames(1000, &[bad.to_owned(), format!("{A} good\n")]);
         assert_eq!(found, [Found::Malformed, line(A_NS, "good")], "{bad}");
     }
+    let found = frames(1000, &["short".to_owned(), format!("{A} good\n")]);
+    assert_eq!(found, [Found::Malformed, line(A_NS, "good")]);
     // a second line in a frame has no time of its own
     let found = frames(1000, &[format!("{A} one\ntwo\n"), format!("{B} three\n")]);
     assert_eq!(found, [line(A_NS, "one"), Found::Malformed, line(A_NS + 1, "three")]);
