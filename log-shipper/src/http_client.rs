@@ -11,6 +11,7 @@ mod tls;
 mod transport;
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use daemon_runtime::secret::SecretFileError;
@@ -163,11 +164,35 @@ impl Requester {
             follow_redirects: config.follow_redirects,
             timeout,
             server,
+            socket: None,
         };
         Ok(Self {
             transport: Transport::new(&settings, &place, environment)?,
             headers: ExtraHeaders::new(&config.http_headers, &place)?,
             authorization: Authorization::new(config, owner, timeout, environment)?,
+        })
+    }
+
+    /// Sends requests to who listens at a Unix socket, whatever host their URLs name. The keys of
+    /// the configuration are for servers of a network: none is used.
+    ///
+    /// # Errors
+    /// The client cannot be built.
+    pub fn over_socket(socket: &Path, owner: &str) -> Result<Self, ConnectError> {
+        let config = HttpClient::default();
+        let place = Place { owner: owner.to_owned(), prefix: "" };
+        let settings = transport::Settings {
+            tls: &config.tls_config,
+            proxy: &config.proxy,
+            follow_redirects: false,
+            timeout: None,
+            server: &Url::parse("http://localhost/").expect("it is a URL"),
+            socket: Some(socket),
+        };
+        Ok(Self {
+            transport: Transport::new(&settings, &place, &Environment::default())?,
+            headers: ExtraHeaders::new(&config.http_headers, &place)?,
+            authorization: Authorization::None,
         })
     }
 

@@ -5,6 +5,7 @@
 //! sender.
 
 pub mod datagrams;
+pub mod docker;
 pub mod gcp_push;
 pub mod gelf;
 pub mod heroku_drain;

@@ -122,6 +122,7 @@ impl TokenSource {
             follow_redirects: true,
             timeout: Some(timeout.unwrap_or(DEFAULT_TIMEOUT)),
             server: &url,
+            socket: None,
         };
         let transport = Transport::new(&settings, &place, environment)?;
         let secret = config.client_secret.expose();

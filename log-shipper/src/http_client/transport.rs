@@ -1,6 +1,7 @@
 //! The connections to one server, made anew when the files of their TLS change.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(super) struct Settings<'a> {
     pub(super) follow_redirects: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) server: &'a Url,
+    /// A Unix socket at which the server listens, whatever its URL says.
+    pub(super) socket: Option<&'a Path>,
 }
 
 /// Sends requests as they are.
@@ -46,6 +49,7 @@ struct Recipe {
     follow_redirects: bool,
     timeout: Option<Duration>,
     alias: Option<Alias>,
+    socket: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -89,6 +93,7 @@ impl Transport {
             follow_redirects: settings.follow_redirects,
             timeout: settings.timeout,
             alias,
+            socket: settings.socket.map(Path::to_owned),
         };
         // before the files are read: a change in between shows at the next look
         let seen = recipe.tls.fingerprints();
@@ -152,6 +157,9 @@ impl Recipe {
             (None, true) => Policy::limited(MAX_REDIRECTS),
             (Some(alias), true) => alias.policy(),
         });
+        if let Some(socket) = &self.socket {
+            builder = builder.unix_socket(socket.as_path());
+        }
         if let Some(alias) = &self.alias {
             builder = builder.dns_resolver(Arc::new(alias.clone()));
         }
@@ -228,6 +236,7 @@ mod tests {
             follow_redirects: true,
             timeout: None,
             server: &"https://x/".parse().unwrap(),
+            socket: None,
         };
         let place = Place { owner: "client a".to_owned(), prefix: "" };
         let transport = Transport::new(&settings, &place, &Environment::default()).unwrap();

@@ -3,6 +3,7 @@
 //! The queue waits when it is full. A source passes that on: it stops reading, or says that it is
 //! busy; it never buffers on its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prometheus_model::label_set::LabelSet;
@@ -72,6 +73,16 @@ impl Inlet {
         let cursor = Cursor::new(key.to_owned(), self.numbers.next(), start);
         self.positions.follow_cursor(Arc::clone(&cursor));
         cursor
+    }
+
+    /// Saved cursors, by key, as they were when this configuration began.
+    pub fn saved_cursors(&self) -> BTreeMap<String, String> {
+        self.positions.saved_cursors()
+    }
+
+    /// What this key stands for is gone for good: its cursor is saved no more.
+    pub fn forget_cursor(&self, key: &str) {
+        self.positions.forget_cursor(key);
     }
 
     /// Passes a message on; waits while the shipper has enough.

@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::docker::Docker;
 use super::gcp_push::GcpPush;
 use super::gelf::Gelf;
 use super::heroku_drain::HerokuDrain;
@@ -30,14 +31,17 @@ pub enum Source {
     Gelf(Gelf),
     /// Entries of systemd's journal.
     Journal(Journal),
+    /// `docker_sd_configs`
+    Docker(Docker),
 }
 
 impl Source {
-    /// The source of a scrape config; `None` when it reads files.
+    /// The source of a scrape config; `None` when it reads files. `max_line_size` is that of
+    /// `limits_config` in bytes, 0 for none.
     ///
     /// # Errors
     /// What cannot work, found before anything is started.
-    pub fn new(config: &ScrapeConfig) -> Result<Option<Self>, SourceError> {
+    pub fn new(config: &ScrapeConfig, max_line_size: usize) -> Result<Option<Self>, SourceError> {
         let Some(source) = config.line_source() else { return Ok(None) };
         match source {
             LineSource::GcpLog(config) => GcpPush::new(config).map(Self::GcpPush).map(Some),
@@ -48,8 +52,8 @@ impl Source {
             LineSource::Syslog(config) => Ok(Some(Self::Syslog(Box::new(Syslog::new(config)?)))),
             LineSource::Gelf(config) => Ok(Some(Self::Gelf(Gelf::new(config)))),
             LineSource::Journal(config) => Ok(Some(Self::Journal(Journal::new(config)?))),
-            LineSource::Docker(_) => {
-                Err(format!("{} is not supported by this version", source.key()).into())
+            LineSource::Docker(configs) => {
+                Ok(Some(Self::Docker(Docker::new(configs, max_line_size)?)))
             }
         }
     }
@@ -63,6 +67,7 @@ impl Source {
             Self::Syslog(_) => "syslog",
             Self::Gelf(_) => "gelf",
             Self::Journal(_) => "journal",
+            Self::Docker(_) => "docker_sd_configs",
         }
     }
 
@@ -78,6 +83,10 @@ impl Source {
             Self::Syslog(source) => Ok(source.run(inlet, stop).await?),
             Self::Gelf(source) => Ok(source.run(inlet, stop).await?),
             Self::Journal(journal) => journal.run(inlet, stop).await,
+            Self::Docker(source) => {
+                source.run(inlet, stop).await;
+                Ok(())
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What sources count that bring messages themselves, under Promtail's names.
 
-use prometheus_model::instrument::{Counter, Family, RegisterError, Registry};
+use prometheus_model::instrument::{Counter, Family, Gauge, RegisterError, Registry};
 
 /// Handles to all of them; a clone shares the same series.
 #[derive(Debug, Clone)]
@@ -21,6 +21,14 @@ pub struct SourceMetrics {
     pub docker_entries: Counter,
     /// Lines of containers that could not be parsed.
     pub docker_errors: Counter,
+    /// Lines of containers over the limit, cut to it.
+    pub docker_lines_cut: Counter,
+    /// Containers whose logs the engine cannot give, or had deleted before they were read.
+    pub docker_unreadable: Counter,
+    /// Containers that are read at the moment.
+    pub docker_containers: Gauge,
+    /// Docker engines that do not answer at the moment.
+    pub docker_engines_failing: Gauge,
     /// Datagrams for which there was no room.
     pub udp_dropped: Counter,
     /// Graylog messages passed on.
@@ -49,6 +57,10 @@ impl SourceMetrics {
             syslog_empty: Counter::default(),
             docker_entries: Counter::default(),
             docker_errors: Counter::default(),
+            docker_lines_cut: Counter::default(),
+            docker_unreadable: Counter::default(),
+            docker_containers: Gauge::default(),
+            docker_engines_failing: Gauge::default(),
             udp_dropped: Counter::default(),
             gelf_entries: Counter::default(),
             gelf_errors: Counter::default(),
@@ -108,6 +120,26 @@ impl SourceMetrics {
         for (name, help, counter) in counters {
             registry.register(&format!("promtail_{name}"), help, counter.clone())?;
         }
+        registry.register(
+            "log_shipper_docker_lines_cut_total",
+            "Lines of containers longer than max_line_size, or than 256 KiB without it",
+            self.docker_lines_cut.clone(),
+        )?;
+        registry.register(
+            "log_shipper_docker_containers_unreadable_total",
+            "Containers whose logs the engine cannot give, or had deleted before they were read",
+            self.docker_unreadable.clone(),
+        )?;
+        registry.register(
+            "log_shipper_docker_containers_active",
+            "Containers that are read at the moment",
+            self.docker_containers.clone(),
+        )?;
+        registry.register(
+            "log_shipper_docker_engines_failing",
+            "Docker engines that do not answer: containers may be missing while it is not 0",
+            self.docker_engines_failing.clone(),
+        )?;
         registry.register(
             "log_shipper_udp_dropped_total",
             "Datagrams of syslog and GELF senders dropped because the queue was full",

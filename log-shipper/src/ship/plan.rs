@@ -154,7 +154,7 @@ impl Plan {
                 fastrand::u64(..),
             );
             context.observer = observer.cloned();
-            jobs.push(Job::new(scrape_config, config.target_config.stdin, &mut context)?);
+            jobs.push(Job::new(scrape_config, config, &mut context)?);
             warnings.extend(context.warnings.iter().map(ToString::to_string));
         }
         let configs = config.effective_clients();
@@ -170,12 +170,14 @@ impl Plan {
 impl Job {
     fn new(
         config: &ScrapeConfig,
-        stdin: bool,
+        whole: &Config,
         context: &mut BuildContext,
     ) -> Result<Self, PlanError> {
         let name = config.job_name.clone();
+        let stdin = whole.target_config.stdin;
         let discoveries = if stdin { Vec::new() } else { discoveries(config)? };
-        let source = if stdin { None } else { self::source(config)? };
+        let max_line_size = max_line_size(whole);
+        let source = if stdin { None } else { self::source(config, max_line_size)? };
         let pipeline = build(&config.pipeline_stages, context)
             .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
         let delay = config.decompression.initial_delay.as_duration();
@@ -237,9 +239,13 @@ fn discoveries(config: &ScrapeConfig) -> Result<Vec<PodDiscovery>, PlanError> {
     discoveries.map(|config| PodDiscovery::new(config, &surroundings).map_err(failed)).collect()
 }
 
-fn source(config: &ScrapeConfig) -> Result<Option<Source>, PlanError> {
+fn max_line_size(config: &Config) -> usize {
+    usize::try_from(config.limits_config.max_line_size.0).unwrap_or(usize::MAX)
+}
+
+fn source(config: &ScrapeConfig, max_line_size: usize) -> Result<Option<Source>, PlanError> {
     let failed = |cause| PlanError::Source { job: config.job_name.clone(), cause };
-    Source::new(config).map_err(failed)
+    Source::new(config, max_line_size).map_err(failed)
 }
 
 fn format(compression: Compression) -> Format {
@@ -274,7 +280,7 @@ fn shape(client: &ClientConfig, config: &Config) -> Shape {
         batch_wait: client.batchwait.as_duration(),
         tenant: client.tenant_id.clone(),
         external_labels: Arc::new(client.external_labels.iter().collect()),
-        max_line_size: usize::try_from(limits.max_line_size.0).unwrap_or(usize::MAX),
+        max_line_size: max_line_size(config),
         truncate: limits.max_line_size_truncate,
         max_streams: usize::try_from(limits.max_streams).unwrap_or_default(),
     }

@@ -71,8 +71,8 @@ struct State {
     resumed: BTreeSet<Inode>,
     /// The others, once it is known which of them still exist.
     left_over: Option<Vec<FileRecord>>,
-    /// Sources that are no files, by their key.
-    cursors: BTreeMap<String, Arc<Cursor>>,
+    /// Sources that are no files, by their key: several scrape configs may read one source.
+    cursors: BTreeMap<String, Vec<Arc<Cursor>>>,
     /// Hashes of what was saved last.
     saved: [u64; 2],
 }
@@ -199,12 +199,29 @@ impl PositionTable {
 
     /// The saved text under a key of a source that is no file.
     pub fn cursor(&self, key: &str) -> Option<String> {
-        self.state().known.get(key).cloned()
+        let state = self.state();
+        let text = state.known.get(key)?;
+        // Promtail may have gone on since: then only its own text is true.
+        let exact = state.known.get(&exact_key(key));
+        Some(exact.filter(|exact| for_promtail(exact) == text).unwrap_or(text).clone())
     }
 
-    /// A source that is no file is saved under its key from now on.
+    /// Saved texts of sources that are no files, by key.
+    pub fn saved_cursors(&self) -> Positions {
+        let is_cursor = |key: &str| positions_file::is_cursor(key) && !key.ends_with(EXACT);
+        let state = self.state();
+        let cursors = state.known.iter().filter(|(key, _)| is_cursor(key));
+        cursors.map(|(key, text)| (key.clone(), text.clone())).collect()
+    }
+
+    /// A source that is no file is saved under its key from now on. Of a text with spaces, what
+    /// stands before the first is for Promtail, which reads no more; all of it has its own key.
     pub fn follow_cursor(&self, cursor: Arc<Cursor>) {
-        self.state().cursors.insert(cursor.key().to_owned(), cursor);
+        let mut state = self.state();
+        let followers = state.cursors.entry(cursor.key().to_owned()).or_default();
+        // Those that nobody else holds are done.
+        followers.retain(|follower| Arc::strong_count(follower) > 1);
+        followers.push(cursor);
     }
 
     /// A source is gone for good: nothing is saved of it any more.
@@ -212,6 +229,7 @@ impl PositionTable {
         let mut state = self.state();
         state.cursors.remove(key);
         state.known.remove(key);
+        state.known.remove(&exact_key(key));
     }
 
     /// What is to be saved now, by path. Paths that nobody follows and that do not exist are left
@@ -272,10 +290,15 @@ impl State {
                 positions.insert(path.clone(), position.to_string());
             }
         }
-        for (key, cursor) in &self.cursors {
-            if let Some(text) = cursor.reached() {
-                positions.insert(key.clone(), text);
+        for (key, followers) in &self.cursors {
+            let Some(text) = slowest(followers) else { continue };
+            let short = for_promtail(&text).to_owned();
+            if short == text {
+                positions.remove(&exact_key(key));
+            } else {
+                positions.insert(exact_key(key), text);
             }
+            positions.insert(key.clone(), short);
         }
         positions
     }
@@ -300,6 +323,25 @@ impl State {
         });
         followed.chain(self.finished.values().cloned()).chain(left_over.iter().cloned()).collect()
     }
+}
+
+/// Ends the key of a text that is more exact than Promtail's.
+const EXACT: &str = "/exact";
+
+fn exact_key(key: &str) -> String {
+    format!("{key}{EXACT}")
+}
+
+fn for_promtail(text: &str) -> &str {
+    text.split_once(' ').map_or(text, |(short, _)| short)
+}
+
+/// The text to save where several scrape configs read one source: that of the one that is least
+/// far, by the number that it begins with; none while one of them has no place yet.
+fn slowest(followers: &[Arc<Cursor>]) -> Option<String> {
+    let texts: Option<Vec<String>> = followers.iter().map(|cursor| cursor.reached()).collect();
+    let number = |text: &String| for_promtail(text).parse::<u64>().unwrap_or_default();
+    texts?.into_iter().min_by_key(number)
 }
 
 /// Looks for a recorded file in the directory of its path: by inode, or, where `now` is the inode

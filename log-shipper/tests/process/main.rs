@@ -11,6 +11,7 @@ mod bad_input;
 mod commands;
 mod conformance;
 mod crash;
+mod docker;
 mod fixture;
 mod flags;
 mod gelf;

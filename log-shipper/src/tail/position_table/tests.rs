@@ -178,3 +178,45 @@ fn a_file_that_came_under_a_finished_path_is_another() {
     written(&log, "2026-01-02 another, longer line\n");
     assert_eq!(start(&table, path), Some(0));
 }
+
+/// A cursor of which this text has been accepted.
+fn reached(key: &str, start: Option<&str>, text: Option<&str>) -> Arc<Cursor> {
+    let cursor = Cursor::new(key.to_owned(), 1, start.map(str::to_owned));
+    if let Some(text) = text {
+        let number = cursor.mark(text);
+        cursor.progress().advance(number + 1, None);
+    }
+    cursor
+}
+
+#[test]
+fn a_text_that_is_more_exact_than_promtails_stands_beside_it_until_promtail_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = table(dir.path(), &[]);
+    before.follow_cursor(reached("cursor-a", None, Some("17 17000000005+2")));
+    before.save().unwrap();
+    let saved = restarted(dir.path());
+    assert_eq!(saved.cursor("cursor-a").as_deref(), Some("17 17000000005+2"));
+    let cursors: Vec<_> = saved.saved_cursors().into_iter().collect();
+    assert_eq!(cursors, [("cursor-a".to_owned(), "17".to_owned())]);
+    let exact = ("cursor-a/exact", "17 17000000005+2");
+    let promtail = table(dir.path(), &[("cursor-a", "19"), exact]);
+    assert_eq!(promtail.cursor("cursor-a").as_deref(), Some("19"));
+    promtail.forget_cursor("cursor-a");
+    assert!(promtail.snapshot().is_empty());
+}
+
+#[test]
+fn a_cursor_that_two_jobs_have_is_as_far_as_the_slower_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = table(dir.path(), &[]);
+    let [quick, slow] = ["100 x", "20 x"].map(|text| reached("cursor-a", None, Some(text)));
+    table.follow_cursor(Arc::clone(&quick));
+    assert_eq!(table.snapshot()["cursor-a"], "100");
+    table.follow_cursor(Arc::clone(&slow));
+    assert_eq!(table.snapshot()["cursor-a"], "20");
+    assert_eq!(table.snapshot()["cursor-a/exact"], "20 x");
+    let begins = reached("cursor-a", None, None);
+    table.follow_cursor(Arc::clone(&begins));
+    assert!(table.snapshot().is_empty(), "one of them has read nothing yet");
+}
