@@ -1,9 +1,10 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> loki -> kubernetes -> conformance`
+//! Flow: `patience -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> loki -> kubernetes -> conformance`
 
 pub mod conformance;
 pub mod daemon_process;
+pub mod geo_database;
 pub mod http_peer;
 pub mod kubernetes;
 pub mod loki;

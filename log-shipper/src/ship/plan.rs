@@ -28,6 +28,7 @@ use crate::pipeline::build::{BuildContext, build};
 use crate::pipeline::run::Pipeline;
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::error::StageError;
+use crate::pipeline::stages::geoip::database::GeoDatabases;
 use crate::pipeline::stages::limit::token_bucket::TokenBucket;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
 use crate::push::client::{Client, RetryPolicy};
@@ -109,6 +110,8 @@ pub struct Plan {
     pub limit: Option<ReadlineLimit>,
     /// Values of `metrics` stages; they begin at 0 with every configuration.
     pub custom_metrics: CustomMetrics,
+    /// Databases of `geoip` stages.
+    pub geo_databases: GeoDatabases,
     /// What was accepted but hardly meant.
     pub warnings: Vec<String>,
 }
@@ -129,6 +132,7 @@ impl Plan {
             HttpServer::new("server", &config.server)?;
         }
         let custom_metrics = CustomMetrics::new();
+        let geo_databases = GeoDatabases::default();
         let mut warnings = config.warnings().to_vec();
         let mut jobs = Vec::new();
         // Standard input goes through the first pipeline only, but all are checked.
@@ -139,6 +143,7 @@ impl Plan {
                 &custom_metrics,
                 fastrand::u64(..),
             );
+            context.geo_databases = geo_databases.clone();
             jobs.push(Job::new(scrape_config, config.target_config.stdin, &mut context)?);
             warnings.append(&mut context.warnings);
         }
@@ -148,7 +153,8 @@ impl Plan {
             .iter()
             .map(|client| Ok((self::client(client, is_only_one, metrics)?, shape(client, config))))
             .collect::<Result<_, PlanError>>()?;
-        Ok(Self { jobs, clients, limit: limit(config, stage_metrics), custom_metrics, warnings })
+        let limit = limit(config, stage_metrics);
+        Ok(Self { jobs, clients, limit, custom_metrics, geo_databases, warnings })
     }
 }
 

@@ -13,6 +13,7 @@ mod crash;
 mod fixture;
 mod flags;
 mod gelf;
+mod geoip;
 mod http_sources;
 mod journal;
 mod kubernetes;

@@ -180,7 +180,7 @@ fn unknown_stages_are_refused_with_the_known_ones() {
     assert!(error.contains("unknown stage \"parse_json\"; accepted: cri, decolorize"), "{error}");
     assert!(refusal("- luhn: {}").contains("luhn exists in Alloy only"));
     assert!(refusal("- label_drop: [a]").contains("accepted: labeldrop"));
-    assert!(refusal("- geoip: {db: x}").contains("geoip stage: not supported by this version"));
+    assert!(refusal("- geoip: {source: ip}").contains("geoip stage: db: db path cannot be empty"));
 }
 
 #[test]
