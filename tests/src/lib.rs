@@ -1,8 +1,9 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> loki -> kubernetes -> conformance`
+//! Flow: `patience -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> loki -> kubernetes -> consul -> conformance`
 
 pub mod conformance;
+pub mod consul;
 pub mod daemon_process;
 pub mod geo_database;
 pub mod http_peer;

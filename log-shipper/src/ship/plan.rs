@@ -16,6 +16,7 @@ use crate::batch::accumulator::Shape;
 use crate::config::clients::Client as ClientConfig;
 use crate::config::scrape_configs::{Compression, ScrapeConfig};
 use crate::config::{Config, StartError};
+use crate::discovery::consul::{ConsulDiscovery, ConsulError, ConsulTargets};
 use crate::discovery::file_targets::FileTargets;
 use crate::discovery::kubernetes::cluster::Surroundings;
 use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
@@ -51,6 +52,15 @@ pub enum PlanError {
         /// What cannot work.
         #[source]
         cause: KubernetesError,
+    },
+    /// A discovery of services.
+    #[error("scrape config {job:?}")]
+    Consul {
+        /// `job_name`
+        job: String,
+        /// What cannot work.
+        #[source]
+        cause: ConsulError,
     },
     /// The server for operators.
     #[error(transparent)]
@@ -91,11 +101,14 @@ pub struct Job {
     pub source: Option<Source>,
     /// What finds pods. Taken out when it is started.
     pub discoveries: Vec<PodDiscovery>,
+    /// What finds services. Taken out when it is started.
+    pub consul_discoveries: Vec<ConsulDiscovery>,
     /// The key of what it reads.
     kind: &'static str,
     statics: Vec<Group>,
     files: FileTargets,
     pods: Vec<PodTargets>,
+    services: Vec<ConsulTargets>,
     rules: Arc<[RelabelRule]>,
 }
 
@@ -166,6 +179,7 @@ impl Job {
     ) -> Result<Self, PlanError> {
         let name = config.job_name.clone();
         let discoveries = if stdin { Vec::new() } else { discoveries(config)? };
+        let consul_discoveries = if stdin { Vec::new() } else { consul_discoveries(config)? };
         let source = if stdin { None } else { self::source(config)? };
         let pipeline = build(&config.pipeline_stages, context)
             .map_err(|cause| PlanError::Stage { job: name.clone(), cause })?;
@@ -185,16 +199,20 @@ impl Job {
             files: FileTargets::new(&config.file_sd_configs),
             pods: discoveries.iter().map(PodDiscovery::targets).collect(),
             discoveries,
+            services: consul_discoveries.iter().map(ConsulDiscovery::targets).collect(),
+            consul_discoveries,
             rules: config.relabel_rules().expect("rules are compiled when they are loaded").into(),
             name,
         })
     }
 
-    /// Looks for targets: files and pods may have changed since the last time.
+    /// Looks for targets: files, pods and services may have changed since the last
+    /// time.
     pub fn discover(&mut self, host: &str) -> Resolved {
         let mut groups = self.statics.clone();
         groups.extend(self.files.groups());
         groups.extend(self.pods.iter().flat_map(PodTargets::groups));
+        groups.extend(self.services.iter().flat_map(ConsulTargets::groups));
         target::resolve(&groups, &self.rules, host)
     }
 
@@ -226,6 +244,13 @@ fn discoveries(config: &ScrapeConfig) -> Result<Vec<PodDiscovery>, PlanError> {
     let failed = |cause| PlanError::Kubernetes { job: config.job_name.clone(), cause };
     let discoveries = config.kubernetes_sd_configs.iter();
     discoveries.map(|config| PodDiscovery::new(config, &surroundings).map_err(failed)).collect()
+}
+
+fn consul_discoveries(config: &ScrapeConfig) -> Result<Vec<ConsulDiscovery>, PlanError> {
+    let failed = |cause| PlanError::Consul { job: config.job_name.clone(), cause };
+    let clusters = config.consul_sd_configs.iter().map(ConsulDiscovery::of_cluster);
+    let agents = config.consulagent_sd_configs.iter().map(ConsulDiscovery::of_agent);
+    clusters.chain(agents).map(|discovery| discovery.map_err(failed)).collect()
 }
 
 fn source(config: &ScrapeConfig) -> Result<Option<Source>, PlanError> {

@@ -187,7 +187,7 @@ pub async fn run(
             SupervisorError::TaskFailed { task, cause }
         })?;
         keep_current(&mut supervisor, geo_databases, stop.clone());
-        find_pods(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
+        find_targets(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
         let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
         for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
             let options = jobs.iter().map(|job| job.reader.clone()).collect();
@@ -340,8 +340,8 @@ fn folder_name(client: &str) -> String {
     name
 }
 
-/// Starts what finds the pods of the jobs.
-fn find_pods(
+/// Starts what finds the pods and services of the jobs.
+fn find_targets(
     supervisor: &mut Supervisor,
     jobs: &mut [Job],
     wake: &Wake,
@@ -353,6 +353,15 @@ fn find_pods(
             let failing = metrics.kubernetes_watches_failing.clone();
             let finding = discovery.run(wake.clone(), failing, stop.clone());
             supervisor.run_once(format!("kubernetes_sd_configs of {}", job.name), async {
+                finding.await;
+                Ok::<(), io::Error>(())
+            });
+        }
+        for discovery in job.consul_discoveries.drain(..) {
+            let name = format!("{} of {}", discovery.key(), job.name);
+            let failing = metrics.consul_queries_failing.clone();
+            let finding = discovery.run(wake.clone(), failing, stop.clone());
+            supervisor.run_once(name, async {
                 finding.await;
                 Ok::<(), io::Error>(())
             });

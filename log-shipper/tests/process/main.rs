@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod conformance;
+mod consul;
 mod crash;
 mod fixture;
 mod flags;
