@@ -3,9 +3,11 @@
 //! A discovery yields groups of labels; relabelling turns them into targets; a target's pattern
 //! finds files.
 
+pub mod consul;
 pub mod file_targets;
 pub mod glob;
 pub mod kubernetes;
+mod outage;
 pub mod static_targets;
 pub mod target;
 pub mod wake;

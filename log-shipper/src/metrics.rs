@@ -74,6 +74,8 @@ pub struct Metrics {
     pub position_save_failures: Counter,
     /// Watches of Kubernetes objects that do not work at the moment.
     pub kubernetes_watches_failing: Gauge,
+    /// Queries of Consul that do not work at the moment.
+    pub consul_queries_failing: Gauge,
     /// Counters of sources that bring messages themselves.
     pub sources: SourceMetrics,
     /// Write-ahead logs.
@@ -107,6 +109,7 @@ impl Metrics {
             files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
             kubernetes_watches_failing: Gauge::default(),
+            consul_queries_failing: Gauge::default(),
             sources: SourceMetrics::new(),
             spools: AllSpools::new(),
             encoded_bytes: Family::new(&["host"]),
@@ -184,6 +187,11 @@ impl Metrics {
             "log_shipper_kubernetes_watches_failing",
             "Watches of Kubernetes objects that do not work now: targets may be out of date",
             self.kubernetes_watches_failing.clone(),
+        )?;
+        at.register(
+            "log_shipper_consul_queries_failing",
+            "Queries of Consul that do not work now: targets may be out of date",
+            self.consul_queries_failing.clone(),
         )?;
         self.spools.register(registry)?;
         self.sources.register(registry)

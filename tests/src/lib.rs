@@ -1,10 +1,12 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> docker -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> docker -> consul -> conformance`
 
 pub mod conformance;
+pub mod consul;
 pub mod daemon_process;
 pub mod docker;
+pub mod geo_database;
 pub mod http_peer;
 pub mod kubernetes;
 pub mod loki;

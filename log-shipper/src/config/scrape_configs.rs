@@ -2,6 +2,7 @@
 //!
 //! The stages are kept as they stand: the pipeline decodes them.
 
+mod consul_sd;
 mod docker_sd;
 mod file_sd;
 mod gcplog;
@@ -18,6 +19,7 @@ use daemon_runtime::durations::GoDuration;
 use encoding_rs::Encoding;
 use prometheus_model::relabel::{RelabelConfig, RelabelError, RelabelRule};
 
+pub use consul_sd::{ConsulAgentSd, ConsulSd, ConsulServer};
 pub use docker_sd::{DockerFilter, DockerSd};
 pub use file_sd::FileSd;
 pub use gcplog::GcpLog;
@@ -47,6 +49,10 @@ pub struct ScrapeConfig {
     pub file_sd_configs: Vec<FileSd>,
     /// Pods of a Kubernetes cluster.
     pub kubernetes_sd_configs: Vec<KubernetesSd>,
+    /// Services of a Consul cluster.
+    pub consul_sd_configs: Vec<ConsulSd>,
+    /// Services of one Consul agent.
+    pub consulagent_sd_configs: Vec<ConsulAgentSd>,
     /// Rules for the labels of targets; see [`ScrapeConfig::relabel_rules`].
     pub relabel_configs: Vec<RelabelConfig>,
     /// Name of the files' encoding, of the IANA register. Default empty: bytes are taken as they are.
@@ -135,7 +141,7 @@ impl ScrapeConfig {
             )),
             None => problems.push(format!(
                 "no valid target scrape config defined for {job:?}: static_configs, file_sd_configs, \
-                 kubernetes_sd_configs, {} is needed",
+                 kubernetes_sd_configs, consul_sd_configs, consulagent_sd_configs, {} is needed",
                 LineSource::KEYS.join(", ").replace(", heroku_drain", " or heroku_drain")
             )),
         }
@@ -165,6 +171,8 @@ impl Block for ScrapeConfig {
         fields.field("static_configs", &mut self.static_configs);
         fields.field("file_sd_configs", &mut self.file_sd_configs);
         fields.field("kubernetes_sd_configs", &mut self.kubernetes_sd_configs);
+        fields.field("consul_sd_configs", &mut self.consul_sd_configs);
+        fields.field("consulagent_sd_configs", &mut self.consulagent_sd_configs);
         fields.field("relabel_configs", &mut self.relabel_configs);
         fields.field("encoding", &mut self.encoding);
         fields.field("decompression", &mut self.decompression);

@@ -9,7 +9,6 @@ mod api;
 mod base64;
 mod kubeconfig;
 mod objects;
-mod outage;
 mod pod_labels;
 mod reflector;
 mod scope;

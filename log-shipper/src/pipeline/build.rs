@@ -13,6 +13,8 @@ use super::stages::docker::DockerStage;
 use super::stages::drop::DropStage;
 use super::stages::error::StageError;
 use super::stages::eventlogmessage::EventLogMessageStage;
+use super::stages::geoip::GeoipStage;
+use super::stages::geoip::database::GeoDatabases;
 use super::stages::json::JsonStage;
 use super::stages::labelallow::LabelAllowStage;
 use super::stages::labeldrop::LabelDropStage;
@@ -37,12 +39,13 @@ use crate::config::yaml::{Kind, Node, Scalar};
 use crate::config::{Finding, FindingName};
 
 /// Names of all stages that can be built, sorted.
-pub const STAGES: [&str; 25] = [
+pub const STAGES: [&str; 26] = [
     "cri",
     "decolorize",
     "docker",
     "drop",
     "eventlogmessage",
+    "geoip",
     "json",
     "labelallow",
     "labeldrop",
@@ -85,6 +88,8 @@ pub struct BuildContext {
     pub metrics: StageMetrics,
     /// Values of `metrics` stages, the same for all jobs.
     pub custom_metrics: CustomMetrics,
+    /// Databases of `geoip` stages, the same for all jobs.
+    pub geo_databases: GeoDatabases,
     /// Where `sampling` starts; the same seed keeps the same lines.
     pub seed: u64,
     /// What was accepted but probably not meant, such as unknown keys; [`build`] appends.
@@ -105,6 +110,7 @@ impl BuildContext {
             job: job.to_owned(),
             metrics: metrics.clone(),
             custom_metrics: custom_metrics.clone(),
+            geo_databases: GeoDatabases::default(),
             seed,
             warnings: Vec::new(),
             observer: None,
@@ -190,13 +196,14 @@ fn stage(
     context: &mut BuildContext,
     depth: usize,
 ) -> Result<Box<dyn Stage>, StageError> {
-    let BuildContext { metrics, custom_metrics, seed, warnings, .. } = &mut *context;
+    let BuildContext { metrics, custom_metrics, geo_databases, seed, warnings, .. } = &mut *context;
     Ok(match name {
         "cri" => Box::new(CriStage::from_node(node, warnings)?),
         "decolorize" => Box::new(DecolorizeStage::from_node(node, warnings)?),
         "docker" => Box::new(DockerStage::from_node(node, warnings)?),
         "drop" => Box::new(DropStage::from_node(node, metrics, warnings)?),
         "eventlogmessage" => Box::new(EventLogMessageStage::from_node(node, warnings)?),
+        "geoip" => Box::new(GeoipStage::from_node(node, geo_databases, warnings)?),
         "json" => Box::new(JsonStage::from_node(node, metrics, warnings)?),
         "labelallow" => Box::new(LabelAllowStage::from_node(node)?),
         "labeldrop" => Box::new(LabelDropStage::from_node(node)?),
@@ -245,7 +252,6 @@ fn stage(
 fn unknown(name: &str) -> StageError {
     let accepted = STAGES.join(", ");
     match name {
-        "geoip" => StageError::new("geoip", "not supported by this version").accepted(accepted),
         "label_drop" => {
             StageError::new("pipeline", "label_drop is Alloy's name").accepted("labeldrop")
         }

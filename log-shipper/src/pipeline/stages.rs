@@ -9,6 +9,7 @@ pub mod docker;
 pub mod drop;
 pub mod error;
 pub mod eventlogmessage;
+pub mod geoip;
 pub mod json;
 mod label_names;
 pub mod labelallow;

@@ -87,6 +87,7 @@ fn place<'a>(error: &PlanError, config: &Config, root: &'a Node) -> Option<&'a N
     let (job, key) = match error {
         PlanError::Stage { .. } => return None,
         PlanError::Kubernetes { job, .. } => (job, Some("kubernetes_sd_configs")),
+        PlanError::Consul { job, .. } => (job, Some("consul_sd_configs")),
         PlanError::Source { job, .. } => (job, None),
         PlanError::Server(_) => return Some(root.get("server").unwrap_or(root)),
         _ => return Some(root.get("clients").unwrap_or(root)),

@@ -16,6 +16,7 @@ use crate::batch::accumulator::Shape;
 use crate::config::clients::Client as ClientConfig;
 use crate::config::scrape_configs::{Compression, ScrapeConfig};
 use crate::config::{Config, StartError};
+use crate::discovery::consul::{ConsulDiscovery, ConsulError, ConsulTargets};
 use crate::discovery::file_targets::FileTargets;
 use crate::discovery::kubernetes::cluster::Surroundings;
 use crate::discovery::kubernetes::{KubernetesError, PodDiscovery, PodTargets};
@@ -29,6 +30,7 @@ use crate::pipeline::observe::Observer;
 use crate::pipeline::run::Pipeline;
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::error::StageError;
+use crate::pipeline::stages::geoip::database::GeoDatabases;
 use crate::pipeline::stages::limit::token_bucket::TokenBucket;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
 use crate::push::client::{Client, RetryPolicy};
@@ -51,6 +53,15 @@ pub enum PlanError {
         /// What cannot work.
         #[source]
         cause: KubernetesError,
+    },
+    /// A discovery of services.
+    #[error("scrape config {job:?}")]
+    Consul {
+        /// `job_name`
+        job: String,
+        /// What cannot work.
+        #[source]
+        cause: ConsulError,
     },
     /// The server for operators.
     #[error(transparent)]
@@ -91,11 +102,14 @@ pub struct Job {
     pub source: Option<Source>,
     /// What finds pods. Taken out when it is started.
     pub discoveries: Vec<PodDiscovery>,
+    /// What finds services. Taken out when it is started.
+    pub consul_discoveries: Vec<ConsulDiscovery>,
     /// The key of what it reads.
     kind: &'static str,
     statics: Vec<Group>,
     files: FileTargets,
     pods: Vec<PodTargets>,
+    services: Vec<ConsulTargets>,
     rules: Arc<[RelabelRule]>,
 }
 
@@ -110,6 +124,8 @@ pub struct Plan {
     pub limit: Option<ReadlineLimit>,
     /// Values of `metrics` stages; they begin at 0 with every configuration.
     pub custom_metrics: CustomMetrics,
+    /// Databases of `geoip` stages.
+    pub geo_databases: GeoDatabases,
     /// What was accepted but hardly meant.
     pub warnings: Vec<String>,
 }
@@ -143,6 +159,7 @@ impl Plan {
             HttpServer::new("server", &config.server)?;
         }
         let custom_metrics = CustomMetrics::new();
+        let geo_databases = GeoDatabases::default();
         let mut warnings = config.warnings().to_vec();
         let mut jobs = Vec::new();
         // Standard input goes through the first pipeline only, but all are checked.
@@ -153,6 +170,7 @@ impl Plan {
                 &custom_metrics,
                 fastrand::u64(..),
             );
+            context.geo_databases = geo_databases.clone();
             context.observer = observer.cloned();
             jobs.push(Job::new(scrape_config, config, &mut context)?);
             warnings.extend(context.warnings.iter().map(ToString::to_string));
@@ -163,7 +181,8 @@ impl Plan {
             .iter()
             .map(|client| Ok((self::client(client, is_only_one, metrics)?, shape(client, config))))
             .collect::<Result<_, PlanError>>()?;
-        Ok(Self { jobs, clients, limit: limit(config, stage_metrics), custom_metrics, warnings })
+        let limit = limit(config, stage_metrics);
+        Ok(Self { jobs, clients, limit, custom_metrics, geo_databases, warnings })
     }
 }
 
@@ -176,6 +195,7 @@ impl Job {
         let name = config.job_name.clone();
         let stdin = whole.target_config.stdin;
         let discoveries = if stdin { Vec::new() } else { discoveries(config)? };
+        let consul_discoveries = if stdin { Vec::new() } else { consul_discoveries(config)? };
         let max_line_size = max_line_size(whole);
         let source = if stdin { None } else { self::source(config, max_line_size)? };
         let pipeline = build(&config.pipeline_stages, context)
@@ -196,16 +216,20 @@ impl Job {
             files: FileTargets::new(&config.file_sd_configs),
             pods: discoveries.iter().map(PodDiscovery::targets).collect(),
             discoveries,
+            services: consul_discoveries.iter().map(ConsulDiscovery::targets).collect(),
+            consul_discoveries,
             rules: config.relabel_rules().expect("rules are compiled when they are loaded").into(),
             name,
         })
     }
 
-    /// Looks for targets: files and pods may have changed since the last time.
+    /// Looks for targets: files, pods and services may have changed since the last
+    /// time.
     pub fn discover(&mut self, host: &str) -> Resolved {
         let mut groups = self.statics.clone();
         groups.extend(self.files.groups());
         groups.extend(self.pods.iter().flat_map(PodTargets::groups));
+        groups.extend(self.services.iter().flat_map(ConsulTargets::groups));
         target::resolve(&groups, &self.rules, host)
     }
 
@@ -237,6 +261,13 @@ fn discoveries(config: &ScrapeConfig) -> Result<Vec<PodDiscovery>, PlanError> {
     let failed = |cause| PlanError::Kubernetes { job: config.job_name.clone(), cause };
     let discoveries = config.kubernetes_sd_configs.iter();
     discoveries.map(|config| PodDiscovery::new(config, &surroundings).map_err(failed)).collect()
+}
+
+fn consul_discoveries(config: &ScrapeConfig) -> Result<Vec<ConsulDiscovery>, PlanError> {
+    let failed = |cause| PlanError::Consul { job: config.job_name.clone(), cause };
+    let clusters = config.consul_sd_configs.iter().map(ConsulDiscovery::of_cluster);
+    let agents = config.consulagent_sd_configs.iter().map(ConsulDiscovery::of_agent);
+    clusters.chain(agents).map(|discovery| discovery.map_err(failed)).collect()
 }
 
 fn max_line_size(config: &Config) -> usize {

@@ -29,6 +29,7 @@ use crate::discovery::target::Rejection;
 use crate::discovery::wake::Wake;
 use crate::intake::inlet::Inlet;
 use crate::metrics::Metrics;
+use crate::pipeline::stages::geoip::database::GeoDatabases;
 use crate::push::client::Client;
 use crate::spool::queue;
 use crate::tail::descriptors::Descriptors;
@@ -54,6 +55,9 @@ const QUEUED_MESSAGES: usize = 64;
 
 /// Workers share the files; more than this brought nothing on any machine that was measured.
 const MAX_WORKERS: usize = 4;
+
+/// An updater's new database of a `geoip` stage is in use after at most this time.
+const LOOK_AT_DATABASES: Duration = Duration::from_secs(5);
 
 /// What a process keeps over reloads.
 #[derive(Debug, Clone)]
@@ -105,7 +109,7 @@ pub async fn run(
     } else {
         std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
     };
-    let Plan { mut jobs, clients, limit, .. } = plan;
+    let Plan { mut jobs, clients, limit, geo_databases, .. } = plan;
     let sources: Vec<_> = jobs
         .iter_mut()
         .enumerate()
@@ -182,7 +186,8 @@ pub async fn run(
             let (task, cause) = ("watcher".to_owned(), cause.into());
             SupervisorError::TaskFailed { task, cause }
         })?;
-        find_pods(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
+        keep_current(&mut supervisor, geo_databases, stop.clone());
+        find_targets(&mut supervisor, &mut jobs, &wake, &process.metrics, &stop);
         let mailboxes: Vec<Arc<Mailbox>> = queues.iter().map(|_| Arc::default()).collect();
         for (index, (mailbox, sinks)) in mailboxes.iter().zip(queues).enumerate() {
             let options = jobs.iter().map(|job| job.reader.clone()).collect();
@@ -264,6 +269,26 @@ pub async fn run(
     }
 }
 
+/// Starts what looks after the databases of `geoip` stages, where there are any.
+fn keep_current(supervisor: &mut Supervisor, databases: GeoDatabases, stop: CancellationToken) {
+    if databases.is_empty() {
+        return;
+    }
+    supervisor.run_once("geoip databases", async move {
+        let mut interval = tokio::time::interval(LOOK_AT_DATABASES);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok::<(), io::Error>(()),
+                _ = interval.tick() => {}
+            }
+            let databases = databases.clone();
+            // It fails only when the runtime ends.
+            let _ = tokio::task::spawn_blocking(move || databases.refresh()).await;
+        }
+    });
+}
+
 /// A task for the client, and with a write-ahead log a thread that fills that.
 fn start_client(
     supervisor: &mut Supervisor,
@@ -315,8 +340,8 @@ fn folder_name(client: &str) -> String {
     name
 }
 
-/// Starts what finds the pods of the jobs.
-fn find_pods(
+/// Starts what finds the pods and services of the jobs.
+fn find_targets(
     supervisor: &mut Supervisor,
     jobs: &mut [Job],
     wake: &Wake,
@@ -328,6 +353,15 @@ fn find_pods(
             let failing = metrics.kubernetes_watches_failing.clone();
             let finding = discovery.run(wake.clone(), failing, stop.clone());
             supervisor.run_once(format!("kubernetes_sd_configs of {}", job.name), async {
+                finding.await;
+                Ok::<(), io::Error>(())
+            });
+        }
+        for discovery in job.consul_discoveries.drain(..) {
+            let name = format!("{} of {}", discovery.key(), job.name);
+            let failing = metrics.consul_queries_failing.clone();
+            let finding = discovery.run(wake.clone(), failing, stop.clone());
+            supervisor.run_once(name, async {
                 finding.await;
                 Ok::<(), io::Error>(())
             });

@@ -10,11 +10,13 @@
 mod bad_input;
 mod commands;
 mod conformance;
+mod consul;
 mod crash;
 mod docker;
 mod fixture;
 mod flags;
 mod gelf;
+mod geoip;
 mod http_sources;
 mod journal;
 mod kubernetes;

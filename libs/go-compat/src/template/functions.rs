@@ -23,6 +23,7 @@ mod reflection;
 mod regexes;
 mod text;
 mod urls;
+mod versions;
 mod wrapping;
 
 use std::borrow::Cow;
@@ -67,7 +68,7 @@ const fn at_least(
     Builtin { name, least, most: MANY, run }
 }
 
-const TABLES: [&[Builtin]; 17] = [
+const TABLES: [&[Builtin]; 18] = [
     text::TABLE,
     casing::TABLE,
     hash::TABLE,
@@ -84,15 +85,16 @@ const TABLES: [&[Builtin]; 17] = [
     reflection::TABLE,
     random::TABLE,
     urls::TABLE,
+    versions::TABLE,
     wrapping::TABLE,
 ];
 
 const KEYS: &str = "keys, certificates and passwords have no place in a log pipeline";
 const HOST: &str = "a template may not read the environment or the network";
-const VERSIONS: &str = "comparing versions is not implemented";
+const VERSIONS: &str = "a version as a value is not implemented: semverCompare compares";
 
 /// Functions of sprig that are left out, and why.
-const REFUSED: [(&str, &str); 19] = [
+const REFUSED: [(&str, &str); 18] = [
     ("bcrypt", KEYS),
     ("buildCustomCert", KEYS),
     ("decryptAES", KEYS),
@@ -111,7 +113,6 @@ const REFUSED: [(&str, &str); 19] = [
     ("expandenv", HOST),
     ("getHostByName", HOST),
     ("semver", VERSIONS),
-    ("semverCompare", VERSIONS),
 ];
 
 /// What [`lookup`] found.

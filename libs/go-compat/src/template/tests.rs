@@ -3,6 +3,7 @@
 mod bounds;
 mod functions;
 mod language;
+mod names;
 mod recorded;
 
 use super::{Fields, RenderError, Template, Value};

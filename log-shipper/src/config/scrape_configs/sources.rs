@@ -95,13 +95,17 @@ impl UnbuiltSource {
 }
 
 /// Discoveries that this version has.
-const DISCOVERIES: [&str; 3] = ["static_configs", "file_sd_configs", "kubernetes_sd_configs"];
-
-/// Discoveries that this version lacks.
-const UNBUILT_DISCOVERIES: [&str; 13] = [
-    "dns_sd_configs",
+const DISCOVERIES: [&str; 5] = [
+    "static_configs",
+    "file_sd_configs",
+    "kubernetes_sd_configs",
     "consul_sd_configs",
     "consulagent_sd_configs",
+];
+
+/// Discoveries that this version lacks.
+const UNBUILT_DISCOVERIES: [&str; 11] = [
+    "dns_sd_configs",
     "digitalocean_sd_configs",
     "dockerswarm_sd_configs",
     "serverset_sd_configs",

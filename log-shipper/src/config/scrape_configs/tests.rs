@@ -20,7 +20,7 @@ fn a_job_without_a_source_is_refused_at_start_only() {
     assert_eq!(
         job("job_name: x\npipeline_stages: [{cri: {}}]").problems(),
         ["no valid target scrape config defined for \"x\": static_configs, file_sd_configs, \
-          kubernetes_sd_configs, journal, syslog, gcplog, loki_push_api, gelf, docker_sd_configs or \
+          kubernetes_sd_configs, consul_sd_configs, consulagent_sd_configs, journal, syslog, gcplog, loki_push_api, gelf, docker_sd_configs or \
           heroku_drain is needed"]
     );
     assert!(job("job_name: x\nstatic_configs: [{labels: {__path__: /x}}]").problems().is_empty());

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::{Api, ApiError, Event, Freshness};
 use super::objects::Resource;
-use super::outage::Outage;
 use super::scope::Scope;
 use super::store::Store;
+use crate::discovery::outage::Outage;
 use crate::discovery::wake::Wake;
 
 /// Before the second attempt.
@@ -50,7 +50,7 @@ impl<R: Resource> Reflector<R> {
         failing: Gauge,
     ) -> Self {
         Self {
-            outage: Outage::new(scope.path.clone(), failing),
+            outage: Outage::new("Kubernetes", scope.path.clone(), failing),
             api,
             scope,
             store,

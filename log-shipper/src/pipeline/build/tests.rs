@@ -122,6 +122,10 @@ impl Run {
 
 #[test]
 fn all_known_stages_can_be_built() {
+    let database = tempfile::NamedTempFile::new().unwrap();
+    let bytes = stack_tests::geo_database::GeoDatabase::new("GeoLite2-ASN").bytes();
+    std::fs::write(database.path(), bytes).unwrap();
+    let geoip = format!("{{db: {}, source: a, db_type: asn}}", database.path().display());
     let options = |name: &str| match name {
         "cri"
         | "decolorize"
@@ -134,6 +138,7 @@ fn all_known_stages_can_be_built() {
         | "structured_metadata"
         | "non_indexed_labels" => "",
         "drop" | "output" => "{source: a}",
+        "geoip" => &geoip,
         "json" => "{expressions: {a: }}",
         "labelallow" | "labeldrop" => "[a]",
         "limit" => "{rate: 1, burst: 1}",
@@ -180,7 +185,7 @@ fn unknown_stages_are_refused_with_the_known_ones() {
     assert!(error.contains("unknown stage \"parse_json\"; accepted: cri, decolorize"), "{error}");
     assert!(refusal("- luhn: {}").contains("luhn exists in Alloy only"));
     assert!(refusal("- label_drop: [a]").contains("accepted: labeldrop"));
-    assert!(refusal("- geoip: {db: x}").contains("geoip stage: not supported by this version"));
+    assert!(refusal("- geoip: {source: ip}").contains("geoip stage: db: db path cannot be empty"));
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! One log line when a watch begins to fail, one when it works again, however often it is tried in
+//! One log line when a watch of a discovery begins to fail, one when it works again, however often it is tried in
 //! between.
 
+use std::error::Error;
 use std::time::Instant;
 
 use instrumentation::json_log::ErrorChain;
 use prometheus_model::instrument::Gauge;
 
-use super::api::ApiError;
-
 /// Whether a watch works.
 #[derive(Debug)]
 pub(super) struct Outage {
+    /// `Kubernetes` or `Consul`.
+    discovery: &'static str,
+    /// What is asked for; without credentials.
     path: String,
     /// Counts watches that fail.
     failing: Gauge,
@@ -20,24 +22,25 @@ pub(super) struct Outage {
 
 impl Outage {
     /// It works, as far as anybody knows.
-    pub(super) fn new(path: String, failing: Gauge) -> Self {
-        Self { path, failing, since: None, attempts: 0 }
+    pub(super) fn new(discovery: &'static str, path: String, failing: Gauge) -> Self {
+        Self { discovery, path, failing, since: None, attempts: 0 }
     }
 
     /// An attempt failed.
-    pub(super) fn failed(&mut self, error: &ApiError) {
+    pub(super) fn failed(&mut self, error: &(dyn Error + 'static)) {
         self.attempts += 1;
         if self.since.is_none() {
             self.since = Some(Instant::now());
             self.failing.inc();
             tracing::warn!(
-                path = self.path, error = %ErrorChain(error),
-                "Kubernetes objects cannot be followed, keeping the last targets and trying again"
+                discovery = self.discovery, path = self.path, error = %ErrorChain(error),
+                "discovered objects cannot be followed, keeping the last targets and trying again"
             );
         } else {
             tracing::debug!(
-                path = self.path, error = %ErrorChain(error), attempts = self.attempts,
-                "Kubernetes objects still cannot be followed"
+                discovery = self.discovery, path = self.path, error = %ErrorChain(error),
+                attempts = self.attempts,
+                "discovered objects still cannot be followed"
             );
         }
     }
@@ -47,10 +50,11 @@ impl Outage {
         if let Some(since) = self.since.take() {
             self.failing.dec();
             tracing::info!(
+                discovery = self.discovery,
                 path = self.path,
                 attempts = self.attempts,
                 duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
-                "Kubernetes objects are followed again"
+                "discovered objects are followed again"
             );
         }
         self.attempts = 0;
@@ -72,11 +76,12 @@ mod tests {
     #[test]
     fn a_watch_is_counted_once_while_it_fails() {
         let failing = Gauge::default();
-        let mut outage = Outage::new("/pods".to_owned(), failing.clone());
-        let mut other = Outage::new("/nodes".to_owned(), failing.clone());
-        outage.failed(&ApiError::Silent);
-        outage.failed(&ApiError::Silent);
-        other.failed(&ApiError::Silent);
+        let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let mut outage = Outage::new("Kubernetes", "/pods".to_owned(), failing.clone());
+        let mut other = Outage::new("Kubernetes", "/nodes".to_owned(), failing.clone());
+        outage.failed(&silent);
+        outage.failed(&silent);
+        other.failed(&silent);
         assert!((failing.get() - 2.0).abs() < f64::EPSILON);
         outage.over();
         outage.over();
