@@ -1,4 +1,4 @@
-//! Writes small databases in MaxMind's format, so that none has to be committed.
+//! Writes small databases in `MaxMind`'s format, so that none has to be committed.
 //!
 //! Values are JSON: whole numbers become `uint32`, others `double`. Networks may not overlap.
 
@@ -136,18 +136,21 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
             control(2, text.len(), out);
             out.extend_from_slice(text.as_bytes());
         }
-        Value::Number(number) => match number.as_u64() {
-            Some(number) => encode_number(UINT32, number, out),
-            None => {
+        Value::Number(number) => {
+            if let Some(number) = number.as_u64() {
+                encode_number(UINT32, number, out);
+            } else {
                 control(3, 8, out);
                 let number = number.as_f64().expect("a double");
                 out.extend_from_slice(&number.to_be_bytes());
             }
-        },
+        }
         Value::Object(pairs) => encode_map(pairs, out),
         Value::Array(items) => {
             control(11, items.len(), out);
-            items.iter().for_each(|item| encode(item, out));
+            for item in items {
+                encode(item, out);
+            }
         }
         Value::Bool(flag) => control(14, usize::from(*flag), out),
         Value::Null => panic!("the format has no null"),

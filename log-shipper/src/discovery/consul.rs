@@ -45,7 +45,7 @@ pub enum ConsulError {
         key: &'static str,
         /// Which key of it.
         #[source]
-        cause: ConnectError,
+        cause: Box<ConnectError>,
     },
 }
 
@@ -62,7 +62,7 @@ impl ConsulTargets {
 
 #[derive(Debug)]
 enum Asked {
-    Cluster(ConsulSd),
+    Cluster(Box<ConsulSd>),
     Agent(ConsulServer),
 }
 
@@ -88,7 +88,7 @@ impl ConsulDiscovery {
         let prefix = &config.path_prefix;
         let http = config.effective_http();
         let api = api("consul_sd_configs", &config.server, prefix, &http, everywhere)?;
-        Ok(Self { asked: Asked::Cluster(config.clone()), api, store: Store::default() })
+        Ok(Self { asked: Asked::Cluster(Box::new(config.clone())), api, store: Store::default() })
     }
 
     /// Prepares an item of `consulagent_sd_configs`; nothing is asked yet.
@@ -121,12 +121,12 @@ impl ConsulDiscovery {
         let Self { asked, api, store } = self;
         match asked {
             Asked::Cluster(config) => {
-                let catalog = Catalog { api, config, store, wake, failing };
-                stop.run_until_cancelled_owned(catalog.run()).await;
+                let catalog = Catalog { api, config: *config, store, wake, failing };
+                stop.run_until_cancelled_owned(Box::pin(catalog.run())).await;
             }
             Asked::Agent(config) => {
                 let agent = AgentServicesOf { api, config, store, wake, failing };
-                stop.run_until_cancelled_owned(agent.run()).await;
+                stop.run_until_cancelled_owned(Box::pin(agent.run())).await;
             }
         }
     }
@@ -141,7 +141,7 @@ fn api(
 ) -> Result<Arc<Api>, ConsulError> {
     let server = config.url(path_prefix).map_err(|problem| ConsulError::Server { key, problem })?;
     let requester = Requester::new(http, "Consul", &server, None)
-        .map_err(|cause| ConsulError::Connect { key, cause })?;
+        .map_err(|cause| ConsulError::Connect { key, cause: Box::new(cause) })?;
     Ok(Arc::new(Api::new(requester, server, config.token.clone(), everywhere)))
 }
 

@@ -1,5 +1,6 @@
 //! Follows the services of a cluster: one blocking query for their names, one for each of them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,9 +83,9 @@ impl Catalog {
                         stays
                     });
                     for name in wanted {
-                        if !followed.contains_key(&name) {
-                            let task = self.follow(&name, &surroundings, &sender);
-                            followed.insert(name, tasks.spawn(task));
+                        if let Entry::Vacant(entry) = followed.entry(name) {
+                            let task = self.follow(entry.key(), &surroundings, &sender);
+                            entry.insert(tasks.spawn(task));
                         }
                     }
                     // Those that were aborted.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use go_compat::strconv::format_float_g;
 
 use self::database::{Database, GeoDatabases, Kind};
-use self::record::{Asn, City};
+use self::record::{Asn, Place};
 use super::error::StageError;
 use super::options::{Options, locate};
 use crate::config::Finding;
@@ -112,7 +112,7 @@ impl GeoipStage {
 }
 
 impl Names {
-    fn set_city(&self, record: &City<'_>, labels: &mut Labels) {
+    fn set_city(&self, record: &Place<'_>, labels: &mut Labels) {
         for (name, value) in self.city.iter().zip(city_values(record)) {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 labels.set(name, value);
@@ -137,7 +137,7 @@ impl Names {
     }
 }
 
-fn city_values<'a>(record: &City<'a>) -> [Option<&'a str>; 8] {
+fn city_values<'a>(record: &Place<'a>) -> [Option<&'a str>; 8] {
     // The last subdivision is the smallest one.
     let subdivision = record.subdivisions.last.as_ref();
     [

@@ -16,7 +16,7 @@ use instrumentation::json_log::ErrorChain;
 use maxminddb::{MaxMindDbError, Reader};
 use serde::Deserialize;
 
-/// A larger file is refused; the largest that MaxMind sells has some 400 MB.
+/// A larger file is refused; the largest that `MaxMind` sells has some 400 MB.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Characters of a database's type that an error shows.
@@ -250,6 +250,8 @@ impl GeoDatabases {
     /// Reads again what was replaced. Blocks on the disk.
     pub fn refresh(&self) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        known.iter().for_each(|database| database.refresh());
+        for database in known {
+            database.refresh();
+        }
     }
 }

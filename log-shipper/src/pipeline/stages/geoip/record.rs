@@ -9,7 +9,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 /// A record of a database of cities, countries, or both with more.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct City<'a> {
+pub(super) struct Place<'a> {
     #[serde(borrow, default)]
     pub(super) city: Named<'a>,
     #[serde(borrow, default)]

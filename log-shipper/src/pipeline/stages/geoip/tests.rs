@@ -174,7 +174,7 @@ fn a_damaged_database_never_panics() {
             return;
         };
         for text in ["192.0.2.77", "2001:db8::1"] {
-            let _ = opened.record::<City<'_>>(text.parse().unwrap());
+            let _ = opened.record::<Place<'_>>(text.parse().unwrap());
         }
     };
     for at in 0..good.len() {
