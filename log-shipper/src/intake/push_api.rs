@@ -214,6 +214,10 @@ impl Reception<Options> {
                 refused = Some(format!("labels of a stream: {name:?} is no name of a label"));
                 continue;
             }
+            if stream.labels.len() > label_text::MAX_LABELS {
+                refused = Some(format!("a stream has more than {} labels", label_text::MAX_LABELS));
+                continue;
+            }
             let labels = stream.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let Some(labels) = self.stream_labels(labels.collect()) else { continue };
             for entry in stream.values {

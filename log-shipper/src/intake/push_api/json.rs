@@ -10,6 +10,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::logproto::{MAX_METADATA, TOO_MUCH_METADATA};
+
 /// How much larger a request is in memory than its text, at most: the smallest entry, `["1",""],`,
 /// takes 56 bytes, twice that while its list grows.
 pub(super) const FACTOR: usize = 16;
@@ -143,6 +145,9 @@ impl<'de> Visitor<'de> for PairsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
+            if pairs.len() == MAX_METADATA {
+                return Err(de::Error::custom(TOO_MUCH_METADATA));
+            }
             pairs.push(pair);
         }
         Ok(Pairs(pairs))
@@ -185,6 +190,8 @@ mod tests {
 
     #[test]
     fn other_json_is_refused_with_its_place() {
+        let pairs = vec![r#""a":"""#; MAX_METADATA + 1].join(",");
+        let many = format!(r#"{{"streams": [{{"values": [["1", "", {{{pairs}}}]]}}]}}"#);
         for (text, why) in [
             (r#"{"streams": [{"values": [["x", ""]]}]}"#, "nanoseconds since 1970"),
             (r#"{"streams": [{"values": [["1"]]}]}"#, "an entry"),
@@ -192,6 +199,7 @@ mod tests {
             (r#"{"streams": [{"values": [["1", "", "m"]]}]}"#, "structured metadata"),
             (r#"{"streams": [{"labels": "{}", "entries": []}]}"#, "`stream` and `values`"),
             ("{", "EOF"),
+            (&many, "more than 1024 pairs"),
         ] {
             let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(why) && error.contains("line 1"), "{text}: {error}");
