@@ -16,7 +16,7 @@ mod values;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser};
 use daemon_runtime::go_flags::{self, Leftovers};
 
@@ -84,8 +84,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Parsed {
         .and_then(|matches| Flags::from_arg_matches(&matches));
     let flags = match flags {
         Ok(flags) => flags,
-        Err(error) => {
+        Err(mut error) => {
             debug_assert_ne!(error.kind(), ErrorKind::DisplayVersion, "the flag is our own");
+            hide_password(&mut error);
             return Parsed::Done { text: error.render().to_string(), code: USAGE };
         }
     };
@@ -98,6 +99,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Parsed {
         return Parsed::Done { text: String::from_utf8_lossy(&script).into_owned(), code: 0 };
     }
     Parsed::Run(Box::new(flags))
+}
+
+/// An address may hold a password, and one that cannot be read does not say where: none of it is
+/// repeated.
+fn hide_password(error: &mut clap::Error) {
+    let text_of = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    // an empty value stands for none, which is told apart
+    if text_of(ContextKind::InvalidArg).contains("client.url")
+        && !text_of(ContextKind::InvalidValue).is_empty()
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("********".to_owned()));
+    }
 }
 
 fn command() -> Command {

@@ -88,6 +88,7 @@ pub struct Metrics {
     mutated_bytes: Family<Counter>,
     mutated_entries: Family<Counter>,
     batch_retries: Family<Counter>,
+    tenant_series_refused: Counter,
     request_duration: Family<Histogram>,
 }
 
@@ -95,6 +96,7 @@ impl Metrics {
     /// All of them at zero.
     pub fn new() -> Self {
         let by_reason = ["host", "tenant", "reason"];
+        let refused = Counter::default();
         Self {
             read_bytes: Family::new(&["path"]),
             file_bytes: Family::new(&["path"]),
@@ -115,11 +117,12 @@ impl Metrics {
             encoded_bytes: Family::new(&["host"]),
             sent_bytes: Family::new(&["host"]),
             sent_entries: Family::new(&["host"]),
-            dropped_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
-            dropped_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
-            mutated_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
-            mutated_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES),
-            batch_retries: Family::new(&["host", "tenant"]).with_limit(MAX_TENANT_SERIES),
+            dropped_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES, &refused),
+            dropped_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES, &refused),
+            mutated_bytes: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES, &refused),
+            mutated_entries: Family::new(&by_reason).with_limit(MAX_TENANT_SERIES, &refused),
+            batch_retries: Family::new(&["host", "tenant"]).with_limit(MAX_TENANT_SERIES, &refused),
+            tenant_series_refused: refused,
             request_duration: Family::new(&["status_code", "host"]),
         }
     }
@@ -237,6 +240,11 @@ impl Metrics {
             "promtail_batch_retries_total",
             "Failed attempts to send a batch that were worth another",
             self.batch_retries.clone(),
+        )?;
+        at.register(
+            "log_shipper_tenant_series_refused_total",
+            "Times a tenant was counted in no series, because there are too many tenants",
+            self.tenant_series_refused.clone(),
         )?;
         at.register(
             "promtail_request_duration_seconds",

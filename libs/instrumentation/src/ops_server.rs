@@ -22,12 +22,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_model::exposition::{Collect, Format, Writer};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use readiness::{Latch, Readiness};
 pub use serve::{ServeLimits, serve, serve_with};
@@ -148,7 +149,8 @@ impl OpsServerBuilder {
             collectors.push(Arc::new(log.clone()));
             router = router.merge(log_level::routes(log, self.allow_remote_log_level));
         }
-        let metrics = Arc::new(Metrics { collectors, permits: Semaphore::new(SCRAPES_IN_FLIGHT) });
+        let metrics =
+            Arc::new(Metrics { collectors, permits: Arc::new(Semaphore::new(SCRAPES_IN_FLIGHT)) });
         let liveness: Arc<[_]> = self.liveness.into();
         if !self.without_metrics {
             router = router.route("/metrics", get(scrape).with_state(metrics));
@@ -172,12 +174,24 @@ impl fmt::Debug for OpsServerBuilder {
 
 struct Metrics {
     collectors: Vec<Collector>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+}
+
+/// A page, which holds its permit until its last byte is sent or its peer is gone.
+struct Page {
+    text: Vec<u8>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Page {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 async fn scrape(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> Response {
     let format = Format::negotiate(accept(&headers).as_deref());
-    let _permit = metrics.permits.acquire().await;
+    let permit = Arc::clone(&metrics.permits).acquire_owned().await;
     let shared = Arc::clone(&metrics);
     let page = tokio::task::spawn_blocking(move || {
         let mut writer = Writer::new(format);
@@ -187,7 +201,10 @@ async fn scrape(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> Resp
         writer.finish()
     });
     match page.await {
-        Ok(page) => ([(header::CONTENT_TYPE, format.content_type())], page).into_response(),
+        Ok(page) => {
+            let page = Bytes::from_owner(Page { text: page, _permit: permit.ok() });
+            ([(header::CONTENT_TYPE, format.content_type())], page).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "collecting metrics failed");
             (StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n").into_response()

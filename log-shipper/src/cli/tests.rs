@@ -40,6 +40,23 @@ fn the_flags_are_consistent_and_are_promtails_eighty_seven_and_one_of_ours() {
 }
 
 #[test]
+fn an_address_that_is_refused_is_not_repeated() {
+    for address in ["http//me:hunter2@loki:3100", "ftp://me:hunter2@loki", "http://me:hunter2@:x/"]
+    {
+        for arguments in [
+            vec![format!("-client.url={address}")],
+            vec!["--client.url".to_owned(), address.to_owned()],
+            vec![format!("-client.ulr={address}")],
+        ] {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let (text, code) = done(&arguments);
+            assert_eq!(code, 2);
+            assert!(text.contains("client.u") && !text.contains("hunter2"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn one_dash_and_two_values_behind_a_space_and_switches_are_understood() {
     let flags =
         flags(&["-config.file=a.yaml", "--config.expand-env", "-dry-run=t", "-max-streams", "5"]);

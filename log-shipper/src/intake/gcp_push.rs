@@ -11,12 +11,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use tokio_util::sync::CancellationToken;
 
 use super::http_server::HttpServer;
-use super::http_server::answer::{Patience, ready, unavailable};
-use super::http_server::body::{BodyError, Budget, Packing};
+use super::http_server::answer::unavailable;
+use super::http_server::reception::Reception;
 use super::http_server::stream_labels::{of_message, tenant};
 use super::inlet::Inlet;
 use super::message::Message;
@@ -32,24 +32,15 @@ const REQUEST_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct GcpPush {
     server: HttpServer,
-    config: Options,
+    options: Options,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Options {
     labels: LabelMap,
     use_incoming_timestamp: bool,
     use_full_line: bool,
     push_timeout: Option<Duration>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    inlet: Inlet,
-    server: HttpServer,
-    patience: Patience,
-    budget: Budget,
-    options: Options,
 }
 
 impl GcpPush {
@@ -77,7 +68,7 @@ impl GcpPush {
         }
         Ok(Self {
             server: HttpServer::new("gcplog.server", &config.server)?,
-            config: Options {
+            options: Options {
                 labels: config.labels.clone(),
                 use_incoming_timestamp: config.use_incoming_timestamp,
                 use_full_line: config.use_full_line,
@@ -92,40 +83,23 @@ impl GcpPush {
     /// # Errors
     /// The address cannot be bound.
     pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
-        let router = self.router(inlet.clone(), stop.clone());
-        Ok(self.server.run(inlet, router, stop).await?)
-    }
-
-    fn router(&self, inlet: Inlet, stop: CancellationToken) -> Router {
-        let shared = Shared {
-            inlet,
-            server: self.server.clone(),
-            patience: self.server.patience(stop),
-            budget: Budget::new(REQUEST_BYTES),
-            options: self.config.clone(),
-        };
-        Router::new()
-            .route("/gcp/api/v1/push", post(push))
-            .route("/ready", get(ready))
-            .with_state(Arc::new(shared))
+        let routes = Router::new().route("/gcp/api/v1/push", post(push));
+        let served =
+            Reception::serve(self.server, self.options, REQUEST_BYTES, routes, inlet, stop);
+        Ok(served.await?)
     }
 }
 
-async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    shared.patience.answer(shared.push(request)).await
+async fn push(State(reception): State<Arc<Reception<Options>>>, request: Request) -> Response {
+    reception.answer(reception.push(request)).await
 }
 
-impl Shared {
+impl Reception<Options> {
     async fn push(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let errors = &self.inlet.metrics().gcp_push_errors;
-        let unpacked = async {
-            let packing = Packing::of(&parts.headers)?;
-            let body = self.budget.read(body, self.server.read_timeout()).await?;
-            // the entry is decoded beside it
-            self.budget.unpack(body, packing, 3, Ok::<_, BodyError>).await
-        };
-        let (body, _held) = match unpacked.await {
+        // the entry is decoded beside it
+        let (body, _held) = match self.text(&parts.headers, body, 3).await {
             Ok(unpacked) => unpacked,
             Err(error) => {
                 errors.get(&["read_error"]).inc();

@@ -11,16 +11,16 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use prometheus_model::label_set::LabelSet;
 use tokio_util::sync::CancellationToken;
 
 use self::frames::{Frame, Frames};
 use super::http_server::HttpServer;
-use super::http_server::answer::{Patience, ready, unavailable};
-use super::http_server::body::{BodyError, Budget, Packing};
+use super::http_server::answer::unavailable;
+use super::http_server::reception::Reception;
 use super::http_server::stream_labels::{label_name, of_message, tenant};
-use super::inlet::Inlet;
+use super::inlet::{Closed, Group, Inlet};
 use super::message::Message;
 use super::source::SourceError;
 use crate::config::label_map::LabelMap;
@@ -34,16 +34,11 @@ const REQUEST_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct HerokuDrain {
     server: HttpServer,
-    labels: LabelMap,
-    use_incoming_timestamp: bool,
+    options: Options,
 }
 
 #[derive(Debug)]
-struct Shared {
-    inlet: Inlet,
-    server: HttpServer,
-    patience: Patience,
-    budget: Budget,
+struct Options {
     labels: LabelMap,
     use_incoming_timestamp: bool,
 }
@@ -56,8 +51,10 @@ impl HerokuDrain {
     pub fn new(config: &Config) -> Result<Self, SourceError> {
         Ok(Self {
             server: HttpServer::new("heroku_drain.server", &config.server)?,
-            labels: config.labels.clone(),
-            use_incoming_timestamp: config.use_incoming_timestamp,
+            options: Options {
+                labels: config.labels.clone(),
+                use_incoming_timestamp: config.use_incoming_timestamp,
+            },
         })
     }
 
@@ -66,45 +63,29 @@ impl HerokuDrain {
     /// # Errors
     /// The address cannot be bound.
     pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
-        let router = self.router(inlet.clone(), stop.clone());
-        Ok(self.server.run(inlet, router, stop).await?)
-    }
-
-    fn router(&self, inlet: Inlet, stop: CancellationToken) -> Router {
-        let shared = Shared {
-            inlet,
-            server: self.server.clone(),
-            patience: self.server.patience(stop),
-            budget: Budget::new(REQUEST_BYTES),
-            labels: self.labels.clone(),
-            use_incoming_timestamp: self.use_incoming_timestamp,
-        };
-        Router::new()
-            .route("/heroku/api/v1/drain", post(drain))
-            .route("/ready", get(ready))
-            .with_state(Arc::new(shared))
+        let routes = Router::new().route("/heroku/api/v1/drain", post(drain));
+        let served =
+            Reception::serve(self.server, self.options, REQUEST_BYTES, routes, inlet, stop);
+        Ok(served.await?)
     }
 }
 
-async fn drain(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    shared.patience.answer(shared.drain(request)).await
+async fn drain(State(reception): State<Arc<Reception<Options>>>, request: Request) -> Response {
+    reception.answer(reception.drain(request)).await
 }
 
-impl Shared {
+impl Reception<Options> {
     async fn drain(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let unpacked = async {
-            let packing = Packing::of(&parts.headers)?;
-            let body = self.budget.read(body, self.server.read_timeout()).await?;
-            self.budget.unpack(body, packing, 1, Ok::<_, BodyError>).await
-        };
-        let (body, _held) = match unpacked.await {
+        // lines are copied out of it
+        let (body, _held) = match self.text(&parts.headers, body, 2).await {
             Ok(unpacked) => unpacked,
             Err(error) => return error.into_response(),
         };
         let parameters = parameters(parts.uri.query().unwrap_or_default());
         let tenant = tenant(&parts.headers);
         let metrics = self.inlet.metrics();
+        let mut messages = Group::new(&self.inlet);
         let mut refused = None;
         for frame in Frames::new(&body) {
             let frame = match frame {
@@ -116,19 +97,23 @@ impl Shared {
                 }
             };
             let known = known(&frame, &parameters);
-            let Some(labels) = of_message(&self.inlet, &self.labels, known, tenant) else {
+            let Some(labels) = of_message(&self.inlet, &self.options.labels, known, tenant) else {
                 continue;
             };
             let message = Message {
                 labels,
                 line: frame.line.to_vec(),
-                timestamp_ns: frame.timestamp_ns.filter(|_| self.use_incoming_timestamp),
+                timestamp_ns: frame.timestamp_ns.filter(|_| self.options.use_incoming_timestamp),
                 ..Message::default()
             };
-            if self.inlet.send(message).await.is_err() {
-                return unavailable("the shipper is stopping\n");
+            match messages.add(message).await {
+                Ok(queued) => metrics.heroku_entries.inc_by(queued),
+                Err(Closed) => return unavailable("the shipper is stopping\n"),
             }
-            metrics.heroku_entries.inc();
+        }
+        match messages.finish().await {
+            Ok(queued) => metrics.heroku_entries.inc_by(queued),
+            Err(Closed) => return unavailable("the shipper is stopping\n"),
         }
         match refused {
             None => StatusCode::NO_CONTENT.into_response(),

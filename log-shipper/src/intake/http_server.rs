@@ -6,6 +6,7 @@
 mod address;
 pub mod answer;
 pub mod body;
+pub mod reception;
 pub mod stream_labels;
 mod tls;
 

@@ -102,10 +102,66 @@ impl Inlet {
     }
 }
 
+/// The messages of one request on their way into the queue: as many as the queue has room for go in
+/// together, or none of them.
+///
+/// So a sender that is told to come again, because it was left waiting, repeats nothing if its
+/// request is no larger than that; of a larger one it may repeat what went in before.
+#[derive(Debug)]
+pub struct Group<'a> {
+    inlet: &'a Inlet,
+    waiting: Vec<Delivery>,
+}
+
+impl<'a> Group<'a> {
+    /// An empty one.
+    pub fn new(inlet: &'a Inlet) -> Self {
+        Self { inlet, waiting: Vec::new() }
+    }
+
+    /// Adds a message, and queues those before it if they are as many as the queue can hold: how
+    /// many were queued. Waits while the shipper has enough.
+    ///
+    /// # Errors
+    /// The shipper is stopping.
+    pub async fn add(&mut self, message: Message) -> Result<u64, Closed> {
+        let is_full = self.waiting.len() >= self.inlet.queue.max_capacity();
+        let queued = if is_full { self.flush().await? } else { 0 };
+        self.waiting.push(Delivery { job: self.inlet.job, message });
+        Ok(queued)
+    }
+
+    /// Queues what is left, and says how many that were.
+    ///
+    /// # Errors
+    /// The shipper is stopping.
+    pub async fn finish(mut self) -> Result<u64, Closed> {
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<u64, Closed> {
+        let count = self.waiting.len();
+        let room = self.inlet.queue.reserve_many(count).await.map_err(|_| Closed)?;
+        for (permit, delivery) in room.zip(self.waiting.drain(..)) {
+            permit.send(delivery);
+        }
+        Ok(count as u64)
+    }
+}
+
 /// A way whose other end is in the test's hands.
 #[cfg(test)]
 pub(crate) fn for_tests(rules: Vec<RelabelRule>) -> (Inlet, mpsc::Receiver<Delivery>) {
-    let (queue, deliveries) = mpsc::channel(1024);
+    with_queue(rules, 1024)
+}
+
+/// The same with a queue for so many messages.
+#[cfg(test)]
+pub(crate) fn with_queue(
+    rules: Vec<RelabelRule>,
+    length: usize,
+) -> (Inlet, mpsc::Receiver<Delivery>) {
+    let (queue, deliveries) = mpsc::channel(length);
     let inlet = Inlet {
         job: 0,
         job_name: Arc::from("test"),
@@ -125,6 +181,51 @@ pub(crate) fn for_tests(rules: Vec<RelabelRule>) -> (Inlet, mpsc::Receiver<Deliv
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn numbered(number: u8) -> Message {
+        Message { line: vec![number], ..Message::default() }
+    }
+
+    /// Whether `work` is given up at the first point at which it waits.
+    async fn waits(work: impl Future) -> bool {
+        tokio::select! {
+            biased;
+            _ = work => false,
+            () = std::future::ready(()) => true,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_that_the_queue_can_hold_goes_in_whole_or_not_at_all() {
+        let (inlet, mut deliveries) = with_queue(vec![], 4);
+        inlet.send(numbered(0)).await.unwrap();
+        let mut group = Group::new(&inlet);
+        for number in 1..=4 {
+            assert_eq!(group.add(numbered(number)).await, Ok(0));
+        }
+        assert!(waits(group.finish()).await, "the queue has room for three");
+        assert_eq!(deliveries.try_recv().unwrap().message.line, [0]);
+        assert!(deliveries.try_recv().is_err(), "what was given up is not queued in part");
+
+        let mut group = Group::new(&inlet);
+        for number in 1..=4 {
+            assert_eq!(group.add(numbered(number)).await, Ok(0));
+        }
+        assert_eq!(
+            group.add(numbered(5)).await,
+            Ok(4),
+            "more than the queue can hold goes in parts"
+        );
+        assert!(waits(group.finish()).await);
+        let lines: Vec<_> = std::iter::from_fn(|| deliveries.try_recv().ok())
+            .map(|delivery| delivery.message.line[0])
+            .collect();
+        assert_eq!(lines, [1, 2, 3, 4]);
+        drop(deliveries);
+        let mut group = Group::new(&inlet);
+        group.add(numbered(6)).await.unwrap();
+        assert_eq!(group.finish().await, Err(Closed));
+    }
 
     #[test]
     fn hidden_and_empty_labels_go_and_a_drop_is_told_from_no_labels() {

@@ -14,16 +14,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use prometheus_model::label_set::{LabelSet, is_valid_label_name};
 use tokio_util::sync::CancellationToken;
 
 use self::json::Request as JsonRequest;
 use super::http_server::HttpServer;
-use super::http_server::answer::{Patience, ready, unavailable};
-use super::http_server::body::{BodyError, Budget, Held, Packing, unsnap};
+use super::http_server::answer::unavailable;
+use super::http_server::body::{BodyError, Held, Packing, unsnap};
+use super::http_server::reception::Reception;
 use super::http_server::stream_labels::{visible, warn_of_no_label};
-use super::inlet::{Closed, Inlet};
+use super::inlet::{Closed, Group, Inlet};
 use super::message::Message;
 use super::source::SourceError;
 use crate::config::label_map::LabelMap;
@@ -39,17 +40,12 @@ const REASON: usize = 300;
 #[derive(Debug)]
 pub struct PushApi {
     server: HttpServer,
-    labels: LabelMap,
-    use_incoming_timestamp: bool,
+    options: Options,
     limit: usize,
 }
 
 #[derive(Debug)]
-struct Shared {
-    inlet: Inlet,
-    server: HttpServer,
-    patience: Patience,
-    budget: Budget,
+struct Options {
     labels: LabelMap,
     use_incoming_timestamp: bool,
 }
@@ -103,8 +99,10 @@ impl PushApi {
         };
         Ok(Self {
             server: HttpServer::new("loki_push_api.server", &config.server)?,
-            labels: config.labels.clone(),
-            use_incoming_timestamp: config.use_incoming_timestamp,
+            options: Options {
+                labels: config.labels.clone(),
+                use_incoming_timestamp: config.use_incoming_timestamp,
+            },
             limit,
         })
     }
@@ -114,53 +112,34 @@ impl PushApi {
     /// # Errors
     /// The address cannot be bound.
     pub async fn run(self, inlet: Inlet, stop: CancellationToken) -> Result<(), SourceError> {
-        let router = self.router(inlet.clone(), stop.clone());
-        Ok(self.server.run(inlet, router, stop).await?)
-    }
-
-    fn router(&self, inlet: Inlet, stop: CancellationToken) -> Router {
-        let shared = Shared {
-            inlet,
-            server: self.server.clone(),
-            patience: self.server.patience(stop),
-            budget: Budget::new(self.limit),
-            labels: self.labels.clone(),
-            use_incoming_timestamp: self.use_incoming_timestamp,
-        };
-        Router::new()
+        let routes = Router::new()
             .route("/loki/api/v1/push", post(push))
-            .route("/promtail/api/v1/raw", post(raw))
-            .route("/ready", get(ready))
-            .with_state(Arc::new(shared))
+            .route("/promtail/api/v1/raw", post(raw));
+        let served = Reception::serve(self.server, self.options, self.limit, routes, inlet, stop);
+        Ok(served.await?)
     }
 }
 
-async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let work = async {
-        match shared.push(request).await {
-            Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(error) => error.into_response(),
-        }
-    };
-    shared.patience.answer(work).await
+async fn push(State(reception): State<Arc<Reception<Options>>>, request: Request) -> Response {
+    reception.answer(async { answer(reception.push(request).await) }).await
 }
 
-async fn raw(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let work = async {
-        match shared.raw(request).await {
-            Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(error) => error.into_response(),
-        }
-    };
-    shared.patience.answer(work).await
+async fn raw(State(reception): State<Arc<Reception<Options>>>, request: Request) -> Response {
+    reception.answer(async { answer(reception.raw(request).await) }).await
 }
 
-impl Shared {
+fn answer(taken: Result<(), PushError>) -> Response {
+    match taken {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+impl Reception<Options> {
     async fn push(&self, request: Request) -> Result<(), PushError> {
         let (parts, body) = request.into_parts();
-        let packing = Packing::of(&parts.headers)?;
         let is_json = is_json(&parts.headers);
-        let body = self.budget.read(body, self.server.read_timeout()).await?;
+        let (packing, body) = self.read(&parts.headers, body).await?;
         let (decoded, held) = if is_json {
             self.budget.unpack(body, packing, json::FACTOR, |text| decode_json(&text)).await?
         } else {
@@ -174,7 +153,8 @@ impl Shared {
         sent
     }
 
-    /// Protobuf is a Snappy block whether it is said or not; other encodings are around that.
+    /// Protobuf is a Snappy block whether it is said or not; other encodings are around that. Lines
+    /// are copied out of it.
     async fn unpack_proto(
         &self,
         body: (Vec<u8>, Held),
@@ -182,7 +162,7 @@ impl Shared {
     ) -> Result<(Decoded, Held), PushError> {
         match packing {
             Packing::Plain | Packing::Snappy => {
-                self.budget.unpack(body, Packing::Snappy, 1, decode_proto).await
+                self.budget.unpack(body, Packing::Snappy, 2, decode_proto).await
             }
             Packing::Gzip | Packing::Deflate => {
                 let limit = self.budget.limit();
@@ -194,6 +174,7 @@ impl Shared {
     }
 
     async fn send_proto(&self, request: &[u8]) -> Result<(), PushError> {
+        let mut messages = Group::new(&self.inlet);
         let mut refused = None;
         for stream in logproto::streams(request) {
             let text = String::from_utf8_lossy(stream.labels());
@@ -209,33 +190,41 @@ impl Shared {
                 let message = Message {
                     labels: Arc::clone(&labels),
                     line: entry.line().to_vec(),
-                    timestamp_ns: entry.timestamp_ns().filter(|_| self.use_incoming_timestamp),
+                    timestamp_ns: entry
+                        .timestamp_ns()
+                        .filter(|_| self.options.use_incoming_timestamp),
                     metadata: entry
                         .metadata()
                         .map(|(name, value)| (Arc::from(&*name), Cow::into_owned(value)))
                         .collect(),
                     mark: None,
                 };
-                self.inlet.send(message).await?;
+                messages.add(message).await?;
             }
         }
+        messages.finish().await?;
         refused.map_or(Ok(()), |reason| Err(PushError::Labels(reason)))
     }
 
     async fn send_json(&self, request: JsonRequest) -> Result<(), PushError> {
+        let mut messages = Group::new(&self.inlet);
         let mut refused = None;
         for stream in request.streams {
-            if let Some(name) = stream.stream.keys().find(|name| !is_valid_label_name(name)) {
+            if let Some(name) = stream.labels.keys().find(|name| !is_valid_label_name(name)) {
                 refused = Some(format!("labels of a stream: {name:?} is no name of a label"));
                 continue;
             }
-            let labels = stream.stream.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            if stream.labels.len() > label_text::MAX_LABELS {
+                refused = Some(format!("a stream has more than {} labels", label_text::MAX_LABELS));
+                continue;
+            }
+            let labels = stream.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let Some(labels) = self.stream_labels(labels.collect()) else { continue };
             for entry in stream.values {
                 let message = Message {
                     labels: Arc::clone(&labels),
                     line: entry.line.into_bytes(),
-                    timestamp_ns: self.use_incoming_timestamp.then_some(entry.timestamp_ns),
+                    timestamp_ns: self.options.use_incoming_timestamp.then_some(entry.timestamp_ns),
                     metadata: entry
                         .metadata
                         .into_iter()
@@ -243,39 +232,41 @@ impl Shared {
                         .collect(),
                     mark: None,
                 };
-                self.inlet.send(message).await?;
+                messages.add(message).await?;
             }
         }
+        messages.finish().await?;
         refused.map_or(Ok(()), |reason| Err(PushError::Labels(reason)))
     }
 
     /// Lines with the configured labels; as in Promtail, rules do not see them.
     async fn raw(&self, request: Request) -> Result<(), PushError> {
         let (parts, body) = request.into_parts();
-        let packing = Packing::of(&parts.headers)?;
-        let body = self.budget.read(body, self.server.read_timeout()).await?;
-        let (text, held) = self.budget.unpack(body, packing, 1, Ok::<_, BodyError>).await?;
-        let labels: Arc<LabelSet> = Arc::new(visible(&self.labels).collect());
+        // lines are copied out of it
+        let (text, held) = self.text(&parts.headers, body, 2).await?;
+        let labels: Arc<LabelSet> = Arc::new(visible(&self.options.labels).collect());
         if labels.is_empty() {
             return Err(PushError::Labels(
                 "loki_push_api.labels is empty: a raw line has no other label".to_owned(),
             ));
         }
+        let mut messages = Group::new(&self.inlet);
         for line in text.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
             }
             let (labels, line) = (Arc::clone(&labels), line.to_vec());
-            self.inlet.send(Message { labels, line, ..Message::default() }).await?;
+            messages.add(Message { labels, line, ..Message::default() }).await?;
         }
+        messages.finish().await?;
         drop(held);
         Ok(())
     }
 
     /// The configured labels win over the sender's; `None` when the stream is dropped.
     fn stream_labels(&self, mut labels: LabelSet) -> Option<Arc<LabelSet>> {
-        for (name, value) in self.labels.iter() {
+        for (name, value) in self.options.labels.iter() {
             labels.set(name, value);
         }
         let labels = self.inlet.relabel(labels)?;

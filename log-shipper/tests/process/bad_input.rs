@@ -101,7 +101,7 @@ fn positions_that_cannot_be_saved_do_not_stop_the_lines() {
     Writer::new(&fixture.log("app.log"), 0).write(100);
     fixture.wait_for_all(100);
     fixture.wait_for_log("positions cannot be saved");
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
 }
 
 #[test]

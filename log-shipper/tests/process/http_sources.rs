@@ -1,12 +1,12 @@
 //! Sources that are HTTP servers: what is sent to them arrives, and what cannot is refused.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity};
+use reqwest::{Certificate, Client};
 use stack_tests::loki::{Entry, Fault};
+use stack_tests::test_authority::TestAuthority;
 
 use crate::fixture::{Fixture, PATIENCE, wait};
 
@@ -22,8 +22,9 @@ fn config(fixture: &Fixture, server: &str, job: &str) -> String {
 fn address(fixture: &Fixture, text: &str) -> String {
     let find = || {
         let log = fixture.shipper_log();
-        let line = log.lines().find(|line| line.contains(text))?.to_owned();
-        let (_, rest) = line.split_once("address=")?;
+        // a line that is still being written may end within the address
+        let mut lines = log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        let (_, rest) = lines.find(|line| line.contains(text))?.split_once("address=")?;
         Some(rest.split([' ', '"']).find(|part| !part.is_empty())?.to_owned())
     };
     wait(text, || find().is_some(), || fixture.shipper_log());
@@ -157,10 +158,9 @@ fn a_push_waits_for_the_queue_and_a_stop_does_not_wait_for_it() {
     let sender =
         std::thread::spawn(move || post(&client(), &url, &[], b"a line\n".repeat(1 << 20)));
     assert!(fixture.receiver.wait_for(PATIENCE, |state| state.requests >= 3));
-    let (_, time) = fixture.terminate();
+    fixture.terminate();
     let (status, reason) = sender.join().unwrap();
     assert_eq!((status, &*reason), (503, "the shipper is stopping\n"), "{}", fixture.shipper_log());
-    assert!(time < Duration::from_secs(20), "{time:?}");
 }
 
 #[test]
@@ -245,14 +245,31 @@ fn metrics(fixture: &Fixture) -> String {
     run(async move { request.send().await.unwrap().text().await.unwrap() })
 }
 
-fn tls_file(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/process/tls", name].iter().collect()
+/// Writes `ca.pem`, and certificates and keys of a server and a client, into the test's folder.
+fn write_certificates(fixture: &Fixture) -> TestAuthority {
+    let authority = TestAuthority::new();
+    fs::write(fixture.path("ca.pem"), authority.pem()).unwrap();
+    for name in ["server", "client"] {
+        let identity = authority.issue(&["127.0.0.1"]);
+        fs::write(fixture.path(&format!("{name}.pem")), identity.certificate).unwrap();
+        fs::write(fixture.path(&format!("{name}.key")), identity.key).unwrap();
+    }
+    authority
+}
+
+/// A client that trusts this authority alone, and has no certificate.
+fn stranger(authority: &TestAuthority) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap()
 }
 
 #[test]
 fn one_shipper_pushes_to_another_over_tls_with_client_certificates() {
     let mut second = Fixture::new();
-    let file = |name: &str| tls_file(name).display().to_string();
+    let authority = write_certificates(&second);
+    let folder = second.path("").display().to_string();
+    let file = |name: &str| format!("{folder}{name}");
     let server = format!(
         "      server:
         http_listen_address: 127.0.0.1
@@ -289,36 +306,23 @@ fn one_shipper_pushes_to_another_over_tls_with_client_certificates() {
     assert_eq!(label(&second.receiver.entries()[0], "job"), "pushed");
 
     // whoever has no certificate is not heard
-    let authority = Certificate::from_pem(&std::fs::read(tls_file("ca.pem")).unwrap()).unwrap();
-    let stranger = client_with(authority, None);
-    let request = stranger.get(format!("https://{address}/ready"));
+    let request = stranger(&authority).get(format!("https://{address}/ready"));
     assert!(run(async move { request.send().await }).is_err());
-}
-
-fn client_with(authority: Certificate, identity: Option<Identity>) -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder().no_proxy().tls_certs_only([authority]);
-    match identity {
-        Some(identity) => builder.identity(identity),
-        None => builder,
-    }
-    .build()
-    .unwrap()
 }
 
 #[test]
 fn the_keys_of_the_main_server_are_honoured() {
     let mut fixture = Fixture::new();
+    let authority = write_certificates(&fixture);
     let keys = format!(
         ", http_path_prefix: agent, register_instrumentation: false, http_server_read_timeout: \
          100ms, http_tls_config: {{cert_file: {}, key_file: {}}}",
-        tls_file("server.pem").display(),
-        tls_file("server.key").display()
+        fixture.path("server.pem").display(),
+        fixture.path("server.key").display()
     );
     fixture.start(&config(&fixture, &keys, PUSH));
     let address = address(&fixture, "ops server listening");
-    let authority = Certificate::from_pem(&std::fs::read(tls_file("ca.pem")).unwrap()).unwrap();
-    let client = client_with(authority, None);
+    let client = stranger(&authority);
     let get = |path: &str| {
         let request = client.get(format!("https://{address}{path}"));
         run(async move { request.send().await.unwrap().status().as_u16() })

@@ -110,7 +110,7 @@ fn a_restart_goes_on_behind_the_last_entry_over_a_rotation() {
     wait_for(&fixture, 13);
     grow(&active, 20);
     wait_for(&fixture, 20);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     grow(&active, 33);
     fs::rename(&active, &archived).unwrap();
     fixture.start(&config);

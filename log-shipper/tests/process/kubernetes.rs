@@ -194,7 +194,7 @@ fn the_helm_charts_configuration_gives_every_container_its_labels() {
         "{selectors:?}"
     );
     assert_eq!(world.fixture.duplicates(), 0);
-    assert!(world.fixture.terminate().0.success());
+    assert!(world.fixture.terminate().success());
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn an_api_server_that_is_away_costs_nothing_but_news() {
         || world.fixture.page("/metrics").contains("log_shipper_kubernetes_watches_failing 0");
     wait("the metric", works, || world.fixture.shipper_log());
     assert_eq!(world.fixture.duplicates(), 0);
-    assert!(world.fixture.terminate().0.success());
+    assert!(world.fixture.terminate().success());
 }
 
 #[test]

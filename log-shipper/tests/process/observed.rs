@@ -32,7 +32,7 @@ fn positions_that_cannot_be_saved_are_counted() {
         metric(port, "log_shipper_position_save_failures_total").is_some_and(|count| count >= 1.0)
     };
     wait("the failure to be counted", is_counted, || fixture.shipper_log());
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
 }
 
 #[test]
@@ -48,5 +48,5 @@ fn without_a_file_to_read_it_waits_for_one() {
     Writer::new(&fixture.log("app.log"), 0).write(10);
     fixture.wait_for_all(10);
     wait("it to be ready", || answers("/ready", 200), || fixture.shipper_log());
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
 }

@@ -116,7 +116,7 @@ fn a_file_that_was_rotated_while_nobody_looked_is_finished_and_its_successor_rea
     let mut writer = Writer::new(&path, 0);
     writer.write(1_000);
     fixture.wait_for_all(1_000);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     writer.write(500);
     fs::rename(&path, fixture.log("app.log.1")).unwrap();
     writer.reopen();
@@ -140,7 +140,7 @@ fn numbered_names_are_told_apart_after_a_restart() {
     writer.reopen();
     writer.write(2_000);
     fixture.wait_for_all(3_000);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     writer.write(100);
     fs::rename(fixture.log("app.log.1"), fixture.log("app.log.2")).unwrap();
     fs::rename(&path, fixture.log("app.log.1")).unwrap();
@@ -167,7 +167,7 @@ fn rotated_files_that_wait_for_loki_are_shipped_after_a_restart() {
     }
     writer.write(10);
     assert!(fixture.receiver.wait_for(crate::fixture::PATIENCE, |state| state.requests > 3));
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     fixture.receiver.set_fault(Fault::None);
     fixture.start(&config);
     fixture.wait_for_all(writer.written);

@@ -110,7 +110,7 @@ fn tcp_messages_arrive_with_both_framings_and_survive_bad_ones() {
     assert!(matches!(nonsense.read(&mut [0; 1]), Ok(0) | Err(_)));
     lines.write_all(b"<34>1 - - - - - - still here\n").unwrap();
     wait_for(&fixture, 3);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn udp_messages_arrive_and_each_datagram_stands_for_itself() {
         (labels("notice", "user", &[]), "two".to_owned()),
     ];
     assert_eq!(arrived(&fixture), expected);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
 }
 
 /// An authority, and files with a certificate and its key.

@@ -204,6 +204,8 @@ async fn converse(
         // `Paced` tells waiting for a request from receiving it
         .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES)
+        // an answer is sent from where it lies, not copied: what it holds ends with the sending
+        .writev(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -87,6 +87,28 @@ async fn metrics_come_from_all_collectors_in_the_format_asked_for() {
 }
 
 #[tokio::test]
+async fn a_page_counts_among_the_scrapes_until_it_is_sent() {
+    let router = OpsServer::builder().collector(One("first")).router();
+    let scrape = || {
+        let service = TowerToHyperService::new(router.clone());
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        hyper::service::Service::call(&service, request)
+    };
+    let mut unsent = Vec::new();
+    for _ in 0..SCRAPES_IN_FLIGHT {
+        unsent.push(scrape().await.unwrap());
+    }
+    let mut next = std::pin::pin!(scrape());
+    let is_waiting = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(next.as_mut().poll(context).is_pending())
+    });
+    assert!(is_waiting.await);
+    unsent.pop();
+    let answer = tokio::time::timeout(PATIENCE, next).await.expect("there is room again");
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_collector_that_panics_costs_the_scrape_only() {
     struct Panics(Arc<AtomicBool>);
     impl Collect for Panics {

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::exposition::{MetricType, Writer};
-use crate::instrument::Instrument;
+use crate::instrument::{Counter, Instrument};
 
 type Values = Box<[String]>;
 
@@ -20,8 +20,8 @@ struct Series<M> {
     by_hash: RwLock<HashMap<u64, Vec<(Values, M)>>>,
     hasher: RandomState,
     count: AtomicUsize,
-    limit: AtomicUsize,
-    refused: AtomicU64,
+    /// Series at most, and what counts those beyond.
+    limit: OnceLock<(usize, Counter)>,
 }
 
 /// One instrument per combination of label values; a clone shares them.
@@ -52,16 +52,17 @@ impl<M: Clone> Family<M> {
             by_hash: RwLock::default(),
             hasher: RandomState::new(),
             count: AtomicUsize::new(0),
-            limit: AtomicUsize::new(usize::MAX),
-            refused: AtomicU64::new(0),
+            limit: OnceLock::new(),
         }))
     }
 
     /// Allows so many series at most, for label values that come from outside. What is asked for
-    /// beyond that works as always, but is shown nowhere; [`Self::refused`] counts it.
+    /// beyond that works as always, but is shown nowhere; `refused` counts how often that was, and
+    /// may be shared by families.
     #[must_use]
-    pub fn with_limit(self, series: usize) -> Self {
-        self.0.limit.store(series, Ordering::Relaxed);
+    pub fn with_limit(self, series: usize, refused: &Counter) -> Self {
+        // one that was set before stays
+        let _set = self.0.limit.set((series, refused.clone()));
         self
     }
 
@@ -89,8 +90,10 @@ impl<M: Clone> Family<M> {
             return known.clone();
         }
         let made = (self.0.make)();
-        if self.0.count.load(Ordering::Relaxed) >= self.0.limit.load(Ordering::Relaxed) {
-            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some((limit, refused)) = self.0.limit.get()
+            && self.len() >= *limit
+        {
+            refused.inc();
             return made;
         }
         let owned = values.iter().map(|value| (*value).to_owned()).collect();
@@ -138,11 +141,6 @@ impl<M: Clone> Family<M> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// How often a new series was asked for beyond the limit.
-    pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
-    }
 }
 
 fn same(known: &[String], values: &[&str]) -> bool {
@@ -184,7 +182,7 @@ impl<M> fmt::Debug for Family<M> {
 mod tests {
     use super::*;
     use crate::exposition::{Collect, Format};
-    use crate::instrument::{Counter, Histogram, Registry};
+    use crate::instrument::{Histogram, Registry};
 
     #[test]
     fn the_same_values_are_the_same_series() {
@@ -197,11 +195,12 @@ mod tests {
 
     #[test]
     fn a_series_beyond_the_limit_is_not_shown_but_counted() {
-        let family = Family::<Counter>::new(&["a"]).with_limit(2);
+        let refused = Counter::default();
+        let family = Family::<Counter>::new(&["a"]).with_limit(2, &refused);
         for value in ["1", "2", "3", "1", "3"] {
             family.get(&[value]).inc();
         }
-        assert_eq!((family.len(), family.refused()), (2, 2));
+        assert_eq!((family.len(), refused.get()), (2, 2));
         assert_eq!((family.get(&["1"]).get(), family.get(&["3"]).get()), (2, 0));
         assert!(family.remove(&["2"]));
         family.get(&["3"]).inc();

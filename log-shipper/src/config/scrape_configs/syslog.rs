@@ -3,8 +3,13 @@
 use daemon_runtime::durations::GoDuration;
 
 use crate::config::decode::{Block, Fields};
+use crate::config::finding::{FindingName, Findings};
 use crate::config::http_client::ClientTls;
 use crate::config::label_map::LabelMap;
+use crate::config::yaml::{Kind, Node};
+
+/// Keys of `tls_config` that a listener has a use for, be it only to refuse them.
+const TLS_KEYS: [&str; 6] = ["cert_file", "key_file", "ca_file", "cert", "key", "ca"];
 
 /// The block `syslog`. Keys are the field names.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,5 +67,57 @@ impl Block for Syslog {
         fields.field("syslog_format", &mut self.syslog_format);
         fields.field("max_message_length", &mut self.max_message_length);
         fields.field("tls_config", &mut self.tls_config);
+    }
+
+    fn complete(&mut self, node: &Node, findings: &mut Findings) {
+        let Some(Kind::Mapping(pairs)) = node.get("tls_config").map(|node| &node.kind) else {
+            return;
+        };
+        let is_udp = self.listen_protocol == "udp";
+        for (key, value) in pairs {
+            let name = key.raw_text().unwrap_or_default();
+            if value.is_null() || value.raw_text() == Some("false") {
+                continue;
+            }
+            let why = match name {
+                _ if is_udp => "there is no TLS over UDP, messages come unencrypted",
+                name if TLS_KEYS.contains(&name) => continue,
+                _ => "a listener reads cert_file, key_file and ca_file",
+            };
+            findings.under_key("tls_config", |findings| {
+                let message = format!("{name} has no effect: {why}");
+                findings.warn(FindingName::KeyWithoutEffect, key, message);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::decode::tests::read;
+
+    #[test]
+    fn keys_of_tls_that_a_listener_has_no_use_for_are_named() {
+        let warnings = |text: &str| -> Vec<String> {
+            let (errors, warnings) = read(&mut Syslog::default(), text);
+            assert_eq!(errors, [""; 0]);
+            warnings
+        };
+        let tcp = "listen_address: ':1'\ntls_config:\n  cert_file: c\n  key_file: k\n  \
+                   server_name: s\n  insecure_skip_verify: false\n  min_version: TLS12\n";
+        let why = "has no effect: a listener reads cert_file, key_file and ca_file";
+        assert_eq!(
+            warnings(tcp),
+            [
+                format!("5:3: tls_config: server_name {why}"),
+                format!("7:3: tls_config: min_version {why}"),
+            ]
+        );
+        let udp = "listen_protocol: udp\ntls_config: {cert_file: c, key: s3cr3t}";
+        let found = warnings(udp);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|line| line.ends_with("messages come unencrypted")), "{found:?}");
+        assert!(!found.concat().contains("s3cr3t"));
     }
 }

@@ -10,6 +10,10 @@ use serde::Deserialize;
 
 use crate::intake::http_server::stream_labels::label_name;
 
+/// Attributes and labels of a message: sets of labels are made for few. Google allows 100 attributes
+/// and 64 labels.
+const MAX_LABELS: usize = 512;
+
 /// Why a push is refused. No message repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,6 +32,9 @@ pub(super) enum PushMessageError {
         /// The field.
         field: &'static str,
     },
+    /// More than Google allows.
+    #[error("the push message has more than {MAX_LABELS} attributes and labels")]
+    TooManyLabels,
     /// `message.data`
     #[error("message.data: base64 is accepted")]
     Base64,
@@ -44,7 +51,7 @@ impl PushMessageError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Format { .. } => "format",
-            Self::Missing { .. } => "invalid_message",
+            Self::Missing { .. } | Self::TooManyLabels => "invalid_message",
             Self::Base64 | Self::LogEntry | Self::Timestamp => "translation",
         }
     }
@@ -125,6 +132,9 @@ pub(super) fn parse(
     }
     let data = STANDARD.decode(&message.data).map_err(|_| PushMessageError::Base64)?;
     let entry: LogEntry = serde_json::from_slice(&data).map_err(|_| PushMessageError::LogEntry)?;
+    if message.attributes.len() + entry.resource.labels.len() + entry.labels.len() > MAX_LABELS {
+        return Err(PushMessageError::TooManyLabels);
+    }
     let timestamp_ns = if use_incoming_timestamp { Some(timestamp(&entry)?) } else { None };
 
     let mut known: LabelSet = [
@@ -232,6 +242,10 @@ mod tests {
         assert_eq!(refused(bad), PushMessageError::Base64);
         assert_eq!(refused(&push("text")).reason(), "translation");
         assert_eq!(refused(&push("{}")), PushMessageError::Timestamp);
+        let labels: BTreeMap<_, _> =
+            (0..=MAX_LABELS).map(|number| (number.to_string(), "")).collect();
+        let many = serde_json::json!({"labels": labels}).to_string();
+        assert_eq!(refused(&push(&many)), PushMessageError::TooManyLabels);
         let later = r#"{"receiveTimestamp": "1970-01-01T00:00:01Z"}"#;
         let entry = parse(push(later).as_bytes(), true, false).unwrap();
         assert_eq!(entry.timestamp_ns, Some(1_000_000_000));

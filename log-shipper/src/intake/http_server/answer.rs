@@ -1,7 +1,7 @@
 //! When a request is answered that waits for the shipper.
 //!
-//! A sender that is told 503 sends again: what was passed on of its request until then comes twice,
-//! and nothing is lost.
+//! A sender that is told 503 sends again. Nothing is lost then; what a request larger than the queue
+//! had passed on until then comes twice, see [`Group`](crate::intake::inlet::Group).
 
 use std::time::Duration;
 

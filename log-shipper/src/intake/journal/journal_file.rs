@@ -186,6 +186,12 @@ impl JournalFile {
         let mut left = ENTRY_LIMIT;
         #[expect(clippy::cast_possible_truncation, reason = "4 or 16")]
         for item in items.chunks_exact(item as usize) {
+            if left == 0 {
+                entry
+                    .damage
+                    .push(damaged(offset, "an entry is too large, further fields are left out"));
+                break;
+            }
             match self.field(self.header.offset_in(item), left.min(FIELD_LIMIT)) {
                 Ok(field) => {
                     left = left.saturating_sub(field.bytes.len());

@@ -1,13 +1,16 @@
 //! Loki's push request in JSON:
 //! `{"streams": [{"stream": {"job": "app"}, "values": [["1700000000000000000", "line", {"id": "7"}]]}]}`.
 //!
-//! The third element, structured metadata, may be left out.
+//! The third element, structured metadata, may be left out. The form of before Loki 1.0, with `labels`
+//! and `entries`, is refused: Promtail answers 204 and drops what it holds.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::logproto::{MAX_METADATA, TOO_MUCH_METADATA};
 
 /// How much larger a request is in memory than its text, at most: the smallest entry, `["1",""],`,
 /// takes 56 bytes, twice that while its list grows.
@@ -25,11 +28,26 @@ pub(super) struct Request {
 #[derive(Debug, Deserialize)]
 pub(super) struct Stream {
     /// Its labels.
-    #[serde(default)]
-    pub(super) stream: BTreeMap<String, String>,
+    #[serde(default, rename = "stream")]
+    pub(super) labels: BTreeMap<String, String>,
     /// Its entries.
     #[serde(default)]
     pub(super) values: Vec<Entry>,
+    /// Never there.
+    #[serde(default, rename = "entries")]
+    _legacy: NoEntries,
+}
+
+/// Stands where the legacy form has its entries.
+#[derive(Debug, Default)]
+struct NoEntries;
+
+impl<'de> Deserialize<'de> for NoEntries {
+    fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom(
+            "`labels` and `entries` are the form of before Loki 1.0: `stream` and `values` are accepted",
+        ))
+    }
 }
 
 /// One entry.
@@ -127,6 +145,9 @@ impl<'de> Visitor<'de> for PairsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
+            if pairs.len() == MAX_METADATA {
+                return Err(de::Error::custom(TOO_MUCH_METADATA));
+            }
             pairs.push(pair);
         }
         Ok(Pairs(pairs))
@@ -151,7 +172,7 @@ mod tests {
             {"stream": {"a": "b"}, "values": [["7", "x"], ["8", "\u00e4", {"z": "1", "b": "2"}]]},
             {"values": [[9, ""]]}], "more": 1}"#;
         let streams = parse(text).unwrap().streams;
-        assert_eq!(streams[0].stream["a"], "b");
+        assert_eq!(streams[0].labels["a"], "b");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             streams[0].values,
@@ -169,12 +190,16 @@ mod tests {
 
     #[test]
     fn other_json_is_refused_with_its_place() {
+        let pairs = vec![r#""a":"""#; MAX_METADATA + 1].join(",");
+        let many = format!(r#"{{"streams": [{{"values": [["1", "", {{{pairs}}}]]}}]}}"#);
         for (text, why) in [
             (r#"{"streams": [{"values": [["x", ""]]}]}"#, "nanoseconds since 1970"),
             (r#"{"streams": [{"values": [["1"]]}]}"#, "an entry"),
             (r#"{"streams": [{"values": [["1", 2]]}]}"#, "a string"),
             (r#"{"streams": [{"values": [["1", "", "m"]]}]}"#, "structured metadata"),
+            (r#"{"streams": [{"labels": "{}", "entries": []}]}"#, "`stream` and `values`"),
             ("{", "EOF"),
+            (&many, "more than 1024 pairs"),
         ] {
             let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(why) && error.contains("line 1"), "{text}: {error}");

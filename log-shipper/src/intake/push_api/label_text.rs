@@ -3,6 +3,9 @@
 use go_compat::strconv;
 use prometheus_model::label_set::{LabelSet, is_valid_label_name};
 
+/// Labels of a stream: sets of labels are made for few. Loki takes 15 unless it is told otherwise.
+pub(super) const MAX_LABELS: usize = 128;
+
 /// Text that names no labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("labels of a stream, at character {at}: {wanted} is wanted, as in {{job=\"app\"}}")]
@@ -24,6 +27,9 @@ pub(super) fn parse(text: &str) -> Result<LabelSet, LabelTextError> {
     loop {
         if cursor.accept('}') {
             break;
+        }
+        if labels.len() == MAX_LABELS {
+            return Err(cursor.error("`}` behind at most 128 labels"));
         }
         let name = cursor.name()?;
         cursor.expect('=', "`=`")?;
@@ -119,6 +125,17 @@ mod tests {
         assert_eq!(pairs(" { a = \"\\\"x\\\"\\n\\u00e4\" , } "), [of("a", "\"x\"\nä")]);
         assert_eq!(pairs("{a=`\\n`,a=\"}\"}"), [of("a", "}")]);
         assert_eq!(pairs("{a=`\\`}"), [of("a", "\\")]);
+    }
+
+    #[test]
+    fn more_labels_than_a_stream_can_have_are_refused() {
+        let of = |count: usize| {
+            let labels: Vec<_> = (0..count).map(|number| format!("a{number}=\"\"")).collect();
+            format!("{{{}}}", labels.join(","))
+        };
+        assert_eq!(parse(&of(MAX_LABELS)).unwrap().len(), MAX_LABELS);
+        let error = parse(&of(MAX_LABELS + 1)).unwrap_err().to_string();
+        assert!(error.contains("at most 128 labels"), "{error}");
     }
 
     #[test]

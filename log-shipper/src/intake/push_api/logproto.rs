@@ -12,14 +12,28 @@
 
 use std::borrow::Cow;
 
+/// Pairs of an entry's structured metadata: a pair of two bytes takes some 70 in memory. Loki takes
+/// 128 unless it is told otherwise.
+pub(super) const MAX_METADATA: usize = 1024;
+
+/// Said of an entry with more.
+pub(super) const TOO_MUCH_METADATA: &str =
+    "an entry has more than 1024 pairs of structured metadata";
+
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Bytes that are no push request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no valid protobuf at byte {at} of the unpacked request")]
+#[error("{wanted} at byte {at} of the unpacked request")]
 pub(super) struct ProtoError {
     /// From the begin.
     pub(super) at: usize,
+    wanted: &'static str,
+}
+
+/// An error of the format.
+fn invalid(at: usize) -> ProtoError {
+    ProtoError { at, wanted: "no valid protobuf" }
 }
 
 /// A field's content.
@@ -87,7 +101,7 @@ impl<'a> Reader<'a> {
             0 => None,
             number => Some((number, self.content(tag & 7)?)),
         });
-        read.map(Some).ok_or(ProtoError { at })
+        read.map(Some).ok_or(invalid(at))
     }
 
     /// A message that was just read as a field.
@@ -108,28 +122,35 @@ pub(super) fn check(request: &[u8]) -> Result<(), ProtoError> {
             each(&mut streams.inner(stream), |field, content, stream| match (field, content) {
                 (1, Content::Bytes(_)) => Ok(()),
                 (2, Content::Bytes(entry)) => check_entry(stream.inner(entry)),
-                (1 | 2, _) => Err(ProtoError { at: stream.at }),
+                (1 | 2, _) => Err(invalid(stream.at)),
                 _ => Ok(()),
             })
         }
-        (1, _) => Err(ProtoError { at: streams.at }),
+        (1, _) => Err(invalid(streams.at)),
         _ => Ok(()),
     })
 }
 
 fn check_entry(mut entry: Reader<'_>) -> Result<(), ProtoError> {
+    let mut pairs = 0;
     each(&mut entry, |field, content, entry| {
         let (bytes, wants_bytes) = match (field, content) {
             (1, Content::Bytes(bytes)) => (bytes, false),
-            (3, Content::Bytes(bytes)) => (bytes, true),
+            (3, Content::Bytes(bytes)) => {
+                pairs += 1;
+                if pairs > MAX_METADATA {
+                    return Err(ProtoError { at: entry.at, wanted: TOO_MUCH_METADATA });
+                }
+                (bytes, true)
+            }
             (2, Content::Bytes(_)) => return Ok(()),
-            (1..=3, _) => return Err(ProtoError { at: entry.at }),
+            (1..=3, _) => return Err(invalid(entry.at)),
             _ => return Ok(()),
         };
         each(&mut entry.inner(bytes), |field, content, inner| match (field, content) {
             (1 | 2, Content::Bytes(_)) if wants_bytes => Ok(()),
             (1 | 2, Content::Number(_)) if !wants_bytes => Ok(()),
-            (1 | 2, _) => Err(ProtoError { at: inner.at }),
+            (1 | 2, _) => Err(invalid(inner.at)),
             _ => Ok(()),
         })
     })
@@ -297,8 +318,14 @@ mod tests {
         request.extend([0x18, 7, 0x21, 0, 0, 0, 0, 0, 0, 0, 0, 0x2D, 0, 0, 0, 0, 0x32, 1, b'z']);
         check(&request).unwrap();
         assert_eq!(read(&request), [one]);
-        assert_eq!(check(&[0x08, 1]), Err(ProtoError { at: 2 }));
+        assert_eq!(check(&[0x08, 1]), Err(invalid(2)));
         assert!(check(&[0x0B]).is_err(), "a group");
+        let pair = ("a".to_owned(), String::new());
+        let pairs =
+            |count| written(&[("{}".to_owned(), vec![(5, vec![], vec![pair.clone(); count])])]);
+        assert_eq!(check(&pairs(MAX_METADATA)), Ok(()));
+        let error = check(&pairs(MAX_METADATA + 1)).unwrap_err().to_string();
+        assert!(error.starts_with(TOO_MUCH_METADATA), "{error}");
         assert!(check(&[0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]).is_err());
     }
 }

@@ -123,7 +123,7 @@ fn refused(passage: &Passage, address: SocketAddr, error: &str) {
 }
 
 /// Reads a connection to its end; an error of the connection is an end too.
-async fn connection(
+pub(super) async fn connection(
     stream: impl AsyncRead + Unpin,
     address: SocketAddr,
     passage: &Passage,

@@ -96,25 +96,37 @@ async fn a_stop_takes_what_was_sent_and_ends() {
     assert_eq!(running.inlet.metrics().syslog_entries.get(), 3);
 }
 
-#[tokio::test]
+/// The clock stands still while anything can go on, so that a pause ends when nothing can.
+#[tokio::test(start_paused = true)]
 async fn a_sender_waits_while_the_shipper_has_enough() {
-    let mut running = tcp(SyslogConfig::default()).await;
-    let mut stream = TcpStream::connect(running.address).await.unwrap();
-    let message = format!("<34>1 - - - - - - {}\n", "x".repeat(8000));
-    let mut sent: u64 = 0;
-    // The queue of the tests holds 1024 messages, sockets some megabytes.
-    loop {
-        let write = stream.write_all(message.as_bytes());
-        if tokio::time::timeout(Duration::from_millis(300), write).await.is_err() {
-            break;
-        }
-        sent += 1;
-        assert!(sent < 100_000, "nobody waited");
+    let source = Syslog::new(&SyslogConfig {
+        listen_address: "127.0.0.1:0".to_owned(),
+        ..SyslogConfig::default()
+    });
+    let (inlet, mut deliveries) = inlet::with_queue(vec![], 4);
+    let passage = Passage {
+        inlet,
+        decoder: source.unwrap().decoder,
+        names: HostNames::of_system(),
+        max_message_length: 8192,
+    };
+    let (mut sender, stream) = tokio::io::duplex(1024);
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let reading = tokio::spawn(async move {
+        tcp::connection(stream, address, &passage, DEFAULT_IDLE, &CancellationToken::new()).await;
+    });
+    let sending = tokio::spawn(async move {
+        let message = format!("<34>1 - - - - - - {}\n", "x".repeat(8000));
+        sender.write_all(message.repeat(100).as_bytes()).await
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!sending.is_finished(), "800 KB fit into no buffer on the way");
+    assert_eq!(deliveries.len(), 4);
+    for _ in 0..100 {
+        assert_eq!(deliveries.recv().await.unwrap().message.line.len(), 8000);
     }
-    drop(stream);
-    for _ in 0..sent {
-        assert_eq!(running.line().await.len(), 8000);
-    }
+    assert!(sending.await.unwrap().is_ok());
+    reading.await.unwrap();
 }
 
 #[test]

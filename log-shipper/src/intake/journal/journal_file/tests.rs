@@ -200,3 +200,45 @@ fn changed_bytes_never_panic_nor_go_on_for_ever() {
         }
     });
 }
+
+/// A file with one entry, which names the same field of 5 MiB so many times.
+fn with_large_entry(fields: u64) -> Vec<u8> {
+    let object = |kind: u8, body: &[u8]| {
+        let mut bytes = vec![kind, 0, 0, 0, 0, 0, 0, 0];
+        bytes.extend((16 + body.len() as u64).to_le_bytes());
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    };
+    let mut bytes = vec![0; HEADER_READ];
+    bytes[..8].copy_from_slice(b"LPKSHHRH");
+    bytes[88..96].copy_from_slice(&(HEADER_READ as u64).to_le_bytes());
+    bytes[152] = 1;
+    let mut data = vec![0; 48];
+    data.extend(b"A=");
+    data.resize(data.len() + 5 * 1024 * 1024, b'x');
+    bytes.extend(object(object::DATA, &data));
+    let at = bytes.len() as u64;
+    let mut entry = [1_u64, 1, 0, 0, 0, 0].map(u64::to_le_bytes).concat();
+    for _ in 0..fields {
+        entry.extend((HEADER_READ as u64).to_le_bytes());
+        entry.extend([0; 8]);
+    }
+    bytes.extend(object(object::ENTRY, &entry));
+    let array = bytes.len() as u64;
+    bytes[176..184].copy_from_slice(&array.to_le_bytes());
+    bytes.extend(object(object::ENTRY_ARRAY, &[0, at].map(u64::to_le_bytes).concat()));
+    bytes
+}
+
+#[test]
+fn of_an_entry_beyond_all_measure_the_first_fields_are_kept_and_the_rest_is_not_read() {
+    let mut journal = JournalFile::new(file_of(&with_large_entry(4000)), ALL).unwrap();
+    let (entries, errors) = drain(&mut journal);
+    assert!(errors.is_empty(), "{errors:?}");
+    let sizes: Vec<_> = entries[0].fields.iter().map(|field| field.whole().len()).collect();
+    assert_eq!(sizes, [FIELD_LIMIT, FIELD_LIMIT]);
+    let damage: Vec<_> = entries[0].damage.iter().map(ToString::to_string).collect();
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].ends_with("an entry is too large, further fields are left out"));
+}
