@@ -20,5 +20,6 @@ mod observed;
 mod outage;
 mod repeats;
 mod rotation;
+mod sequences;
 mod stdin;
 mod syslog;
