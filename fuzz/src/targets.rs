@@ -72,14 +72,16 @@ impl Shape {
         Self(hasher.finish())
     }
 
-    /// Of a message, without the numbers and the pieces of the input that stand in it.
+    /// Of a message's first line, without the numbers and the pieces of the input that stand in it.
     pub(crate) fn of_message(message: &str) -> Self {
         let mut is_quoted = false;
         let is_fixed = |char: &char| {
             is_quoted ^= matches!(char, '"' | '`');
             !is_quoted && (char.is_ascii_alphabetic() || *char == ' ')
         };
-        Self::of(message.chars().filter(is_fixed).collect::<String>())
+        Self::of(
+            message.lines().next().unwrap_or_default().chars().filter(is_fixed).collect::<String>(),
+        )
     }
 }
 

@@ -22,6 +22,8 @@ enum Step {
     Restart,
     /// Loki refuses everything from now on, or takes it again.
     Outage(bool),
+    /// A wait until all lines are there, which they are not before the end of an outage.
+    CatchUp,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -32,6 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::CopyAndTruncate),
         1 => Just(Step::Restart),
         2 => any::<bool>().prop_map(Step::Outage),
+        1 => Just(Step::CatchUp),
     ];
     prop::collection::vec(step, 8)
 }
@@ -43,6 +46,7 @@ fn take(steps: &[Step]) -> (Fixture, usize) {
     fixture.start(&config);
     let path = fixture.log("app.log");
     let mut writer = Writer::new(&path, 0);
+    let mut is_refused = false;
     for (number, step) in steps.iter().enumerate() {
         let rotated = fixture.log(&format!("app.log.{number}"));
         match step {
@@ -60,9 +64,12 @@ fn take(steps: &[Step]) -> (Fixture, usize) {
                 fixture.start(&config);
             }
             Step::Outage(begins) => {
+                is_refused = *begins;
                 let fault = if *begins { Fault::Status(503, None) } else { Fault::None };
                 fixture.receiver.set_fault(fault);
             }
+            Step::CatchUp if is_refused => {}
+            Step::CatchUp => fixture.wait_for_all(writer.written),
         }
     }
     fixture.receiver.set_fault(Fault::None);
