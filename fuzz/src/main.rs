@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     let result = match &options.mode {
         Mode::Help => {
             say(options::HELP);
-            targets::ALL
-                .iter()
-                .for_each(|target| say(&format!("  {:14}{}", target.name, target.about)));
+            for target in targets::ALL {
+                say(&format!("  {:14}{}", target.name, target.about));
+            }
             Ok(true)
         }
         Mode::All => supervisor::run(&options),

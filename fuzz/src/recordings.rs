@@ -51,11 +51,12 @@ pub(crate) fn logs(case: &str) -> Vec<Vec<u8>> {
 pub(crate) fn values(key: &str) -> Vec<String> {
     fn walk(node: &Node, key: &str, is_below: bool, texts: &mut Vec<String>) {
         match &node.kind {
-            Kind::Null => {}
             Kind::Scalar { text, .. } if is_below => texts.push(text.clone()),
-            Kind::Scalar { .. } => {}
+            Kind::Null | Kind::Scalar { .. } => {}
             Kind::Sequence(items) => {
-                items.iter().for_each(|item| walk(item, key, is_below, texts));
+                for item in items {
+                    walk(item, key, is_below, texts);
+                }
             }
             Kind::Mapping(pairs) => {
                 for (name, value) in pairs {

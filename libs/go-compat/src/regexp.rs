@@ -42,6 +42,8 @@ pub struct Locations {
     found: CaptureLocations,
     /// Offsets in the text as given, if that is not the one that was searched; else empty.
     mapped: Vec<Option<(usize, usize)>>,
+    /// The engine forgets groups at the end that are repeated zero times.
+    groups: usize,
 }
 
 impl Locations {
@@ -56,7 +58,7 @@ impl Locations {
 
     /// How many groups there are, the whole match included.
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.groups
     }
 
     /// Always false: the whole match is a group.
@@ -131,7 +133,8 @@ impl Regexp {
 
     /// Memory for the groups of a match.
     pub fn capture_locations(&self) -> Locations {
-        Locations { found: self.regex.capture_locations(), mapped: Vec::new() }
+        let found = self.regex.capture_locations();
+        Locations { found, mapped: Vec::new(), groups: self.names.len() }
     }
 
     /// Finds the first match and its groups.

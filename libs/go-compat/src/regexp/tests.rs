@@ -136,6 +136,15 @@ fn braces_that_are_no_repetition_are_literals() {
 }
 
 #[test]
+fn a_group_that_is_repeated_zero_times_is_a_group() {
+    for haystack in [&b"b"[..], b"\xffb"] {
+        assert_eq!(groups("b(a){0}", haystack), Some(vec![Some(b"b".to_vec()), None]));
+        let both = groups("(a){0}(b)", haystack);
+        assert_eq!(both, Some(vec![Some(b"b".to_vec()), None, Some(b"b".to_vec())]));
+    }
+}
+
+#[test]
 fn group_names_may_repeat_and_have_two_spellings() {
     let regexp = Regexp::new(r"^(?P<dup>x)\d|^(?<dup>y)$|(z)").unwrap();
     let names: Vec<_> = regexp.group_names().iter().map(Option::as_deref).collect();
