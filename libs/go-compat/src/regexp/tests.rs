@@ -296,6 +296,10 @@ fn what_go_refuses_is_refused_in_its_words() {
 fn memory_and_depth_of_a_pattern_are_limited() {
     let error = Regexp::new(r"(?i)\pL{500}\pL{500}\pL{500}").unwrap_err();
     assert!(matches!(error, RegexpError::TooLarge { .. }), "{error}");
+    // Refused before the engine sees the ranges of all these classes, a hundred times as long.
+    let classes = Regexp::new(&r"\pL".repeat(100_000)).unwrap_err();
+    assert!(matches!(classes, RegexpError::TooLarge { .. }), "{classes}");
+    assert!(Regexp::new(&r"\pL".repeat(20)).unwrap().is_match("ä".repeat(20).as_bytes()));
     let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")*".repeat(depth));
     assert!(Regexp::new(&nested(250)).unwrap().is_match(b"a"));
     let error = Regexp::new(&nested(251)).unwrap_err().to_string();
