@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod generate;
 mod http;
 mod process;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
               measure lines per CPU second and memory; --help lists its options
   bench footprint
               measure memory and CPU at rest, with many files, and under hostile input
+  fuzz        random input for the parsers, --seconds N for each; --help lists options and targets
   help        this text
 ";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "generate" => generate::run(rest),
         "tools" => tools::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "help" | "-h" | "--help" => {
             say(HELP.trim_end());
             Ok(())

@@ -20,6 +20,14 @@ pub use self::haystack::Haystack;
 /// Memory for one compiled pattern, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
 
+/// The same for a pattern that a template makes out of a log line: it is compiled for that line, and
+/// that must not take long.
+const SMALL_SIZE_LIMIT: usize = 512 << 10;
+
+/// A translated pattern has at most a quarter of the bytes that its program may have: the engine's
+/// syntax tree is larger than either.
+const TEXT_SHARE: usize = 4;
+
 /// Nesting that the engine accepts; it counts up to four levels for a group that the translator
 /// counts once.
 const ENGINE_NEST_LIMIT: u32 = 1_100;
@@ -42,6 +50,8 @@ pub struct Locations {
     found: CaptureLocations,
     /// Offsets in the text as given, if that is not the one that was searched; else empty.
     mapped: Vec<Option<(usize, usize)>>,
+    /// The engine forgets groups at the end that are repeated zero times.
+    groups: usize,
 }
 
 impl Locations {
@@ -56,7 +66,7 @@ impl Locations {
 
     /// How many groups there are, the whole match included.
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.groups
     }
 
     /// Always false: the whole match is a group.
@@ -73,7 +83,7 @@ impl Regexp {
     /// [`RegexpError::Syntax`] for what Go refuses too, look-around and backreferences among it;
     /// [`RegexpError::TooLarge`] if the program would need more than 16 MiB.
     pub fn new(pattern: &str) -> Result<Self, RegexpError> {
-        Self::compile(pattern, "", "")
+        Self::compile(pattern, "", "", SIZE_LIMIT)
     }
 
     /// Compiles a pattern that has to match the whole text, newlines included: `^(?s:pattern)$`, as
@@ -83,12 +93,22 @@ impl Regexp {
     ///
     /// As [`Self::new`].
     pub fn anchored(pattern: &str) -> Result<Self, RegexpError> {
-        Self::compile(pattern, ANCHORED_START, ANCHORED_END)
+        Self::compile(pattern, ANCHORED_START, ANCHORED_END, SIZE_LIMIT)
     }
 
-    fn compile(pattern: &str, before: &str, after: &str) -> Result<Self, RegexpError> {
+    /// As [`Self::new`], for a pattern that is compiled for one text: its program has at most 512 KiB.
+    pub(crate) fn small(pattern: &str) -> Result<Self, RegexpError> {
+        Self::compile(pattern, "", "", SMALL_SIZE_LIMIT)
+    }
+
+    fn compile(
+        pattern: &str,
+        before: &str,
+        after: &str,
+        size_limit: usize,
+    ) -> Result<Self, RegexpError> {
         let whole = format!("{before}{pattern}{after}");
-        let translated = syntax::translate(&whole).map_err(|error| {
+        let translated = syntax::translate(&whole, size_limit / TEXT_SHARE).map_err(|error| {
             // what was put around the pattern does not concern its author
             let within =
                 |at: usize| at.clamp(before.len(), before.len() + pattern.len()) - before.len();
@@ -100,8 +120,14 @@ impl Regexp {
                 pattern: pattern.to_owned(),
             }
         })?;
+        let Some(translated) = translated else {
+            return Err(RegexpError::TooLarge {
+                pattern: pattern.to_owned(),
+                limit_bytes: size_limit,
+            });
+        };
         let regex = RegexBuilder::new(&translated.pattern)
-            .size_limit(SIZE_LIMIT)
+            .size_limit(size_limit)
             .nest_limit(ENGINE_NEST_LIMIT)
             .build()
             .map_err(|cause| match cause {
@@ -131,7 +157,8 @@ impl Regexp {
 
     /// Memory for the groups of a match.
     pub fn capture_locations(&self) -> Locations {
-        Locations { found: self.regex.capture_locations(), mapped: Vec::new() }
+        let found = self.regex.capture_locations();
+        Locations { found, mapped: Vec::new(), groups: self.names.len() }
     }
 
     /// Finds the first match and its groups.

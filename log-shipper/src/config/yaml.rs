@@ -139,6 +139,10 @@ pub enum YamlProblem {
 /// How deep lists and maps may be nested.
 pub const MAX_DEPTH: usize = 128;
 
+/// A key that is written longer needs a `? ` before it: YAML readers look for the colon no further
+/// than 1024 characters.
+pub(crate) const MAX_SIMPLE_KEY_BYTES: usize = 1000;
+
 /// How much memory aliases and merge keys of one text may take: 16 MiB, far above any configuration.
 pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
 

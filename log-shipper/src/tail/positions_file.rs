@@ -3,6 +3,7 @@
 //!
 //! The value of a file is that of the last acknowledged line, not of the last one read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -118,11 +119,13 @@ pub fn to_yaml(positions: &Positions) -> String {
         // Quoted where a plain scalar could mean something else.
         let plain = path.starts_with('/')
             && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-        if plain {
-            let _ = writeln!(text, "  {path}: {}", quote(offset));
+        let key = if plain { Cow::Borrowed(path.as_str()) } else { Cow::Owned(quote(path)) };
+        let offset = quote(offset);
+        let _ = if key.len() > yaml::MAX_SIMPLE_KEY_BYTES {
+            writeln!(text, "  ? {key}\n  : {offset}")
         } else {
-            let _ = writeln!(text, "  {}: {}", quote(path), quote(offset));
-        }
+            writeln!(text, "  {key}: {offset}")
+        };
     }
     text
 }
@@ -170,6 +173,16 @@ mod tests {
         assert!(text.contains("  /var/log/pods/ns_pod_uid/app/0.log: \"123456\"\n"), "{text}");
         assert_eq!(load_text(&text).unwrap(), positions);
         assert_eq!(load_text(&to_yaml(&Positions::new())).unwrap(), Positions::new());
+    }
+
+    #[test]
+    fn a_path_longer_than_a_simple_key_is_read_again() {
+        let folders = "/a".repeat(700);
+        let positions: Positions = [format!("{folders}.log"), format!("{folders}/é {{x}}.log")]
+            .map(|path| (path, "7".to_owned()))
+            .into();
+        let text = to_yaml(&positions);
+        assert_eq!(load_text(&text).unwrap(), positions, "{text}");
     }
 
     #[test]

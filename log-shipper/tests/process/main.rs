@@ -24,5 +24,6 @@ mod observed;
 mod outage;
 mod repeats;
 mod rotation;
+mod sequences;
 mod stdin;
 mod syslog;

@@ -33,12 +33,14 @@ pub(super) struct SyntaxError {
     pub(super) at: Range<usize>,
 }
 
-/// Translates a pattern.
-pub(super) fn translate(pattern: &str) -> Result<Translated, SyntaxError> {
+/// Translates a pattern; `None` where that takes more than `limit` bytes. A class is written as its
+/// ranges, so that three bytes of a pattern may become ten thousand.
+pub(super) fn translate(pattern: &str, limit: usize) -> Result<Option<Translated>, SyntaxError> {
     let mut translator = Translator {
         source: pattern,
         at: 0,
-        out: String::with_capacity(pattern.len() * 2),
+        out: String::with_capacity(limit.min(pattern.len() * 2)),
+        limit,
         names: vec![None],
         flags: Flags::default(),
         groups: Vec::new(),
@@ -46,7 +48,8 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, SyntaxError> {
         weight: 1,
     };
     translator.run()?;
-    Ok(Translated { pattern: translator.out, names: translator.names })
+    let Translator { out: pattern, names, .. } = translator;
+    Ok((pattern.len() <= limit).then_some(Translated { pattern, names }))
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +88,7 @@ struct Translator<'a> {
     source: &'a str,
     at: usize,
     out: String,
+    limit: usize,
     names: Vec<Option<Arc<str>>>,
     flags: Flags,
     groups: Vec<Group>,
@@ -98,6 +102,9 @@ impl<'a> Translator<'a> {
         // where the operator began that the next one would repeat
         let mut repeated_from = None;
         while let Some(next) = self.rest().chars().next() {
+            if self.out.len() > self.limit {
+                return Ok(());
+            }
             let begin = self.at;
             let repetition = match next {
                 '*' => Some((0, None)),

@@ -136,6 +136,15 @@ fn braces_that_are_no_repetition_are_literals() {
 }
 
 #[test]
+fn a_group_that_is_repeated_zero_times_is_a_group() {
+    for haystack in [&b"b"[..], b"\xffb"] {
+        assert_eq!(groups("b(a){0}", haystack), Some(vec![Some(b"b".to_vec()), None]));
+        let both = groups("(a){0}(b)", haystack);
+        assert_eq!(both, Some(vec![Some(b"b".to_vec()), None, Some(b"b".to_vec())]));
+    }
+}
+
+#[test]
 fn group_names_may_repeat_and_have_two_spellings() {
     let regexp = Regexp::new(r"^(?P<dup>x)\d|^(?<dup>y)$|(z)").unwrap();
     let names: Vec<_> = regexp.group_names().iter().map(Option::as_deref).collect();
@@ -287,6 +296,10 @@ fn what_go_refuses_is_refused_in_its_words() {
 fn memory_and_depth_of_a_pattern_are_limited() {
     let error = Regexp::new(r"(?i)\pL{500}\pL{500}\pL{500}").unwrap_err();
     assert!(matches!(error, RegexpError::TooLarge { .. }), "{error}");
+    // Refused before the engine sees the ranges of all these classes, a hundred times as long.
+    let classes = Regexp::new(&r"\pL".repeat(100_000)).unwrap_err();
+    assert!(matches!(classes, RegexpError::TooLarge { .. }), "{classes}");
+    assert!(Regexp::new(&r"\pL".repeat(20)).unwrap().is_match("ä".repeat(20).as_bytes()));
     let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")*".repeat(depth));
     assert!(Regexp::new(&nested(250)).unwrap().is_match(b"a"));
     let error = Regexp::new(&nested(251)).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, Node, Scalar};
+use super::{Kind, MAX_SIMPLE_KEY_BYTES, Node, Scalar};
 
 /// The tree as block-style YAML, ending in a line end.
 pub fn to_text(node: &Node) -> String {
@@ -24,7 +24,13 @@ fn mapping(pairs: &[(Node, Node)], indent: usize, out: &mut String) {
         if at > 0 || out.is_empty() || out.ends_with('\n') {
             out.extend(std::iter::repeat_n(' ', indent));
         }
+        let begin = out.len();
         inline(key, out);
+        if out.len() - begin > MAX_SIMPLE_KEY_BYTES {
+            out.insert_str(begin, "? ");
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+        }
         out.push(':');
         match &value.kind {
             Kind::Sequence(items) if !items.is_empty() => {
@@ -146,7 +152,7 @@ mod tests {
         ]
         .prop_map(Node::new);
         leaf.prop_recursive(4, 24, 4, |inner| {
-            let key = "[ -~]{1,8}";
+            let key = prop_oneof![9 => "[ -~]{1,8}", 1 => "[ -~]{1000,1030}"];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4)
                     .prop_map(|items| Node::new(Kind::Sequence(items))),

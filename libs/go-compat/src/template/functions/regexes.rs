@@ -10,8 +10,8 @@ use crate::regexp::{Haystack, Regexp};
 use crate::template::limits::{Fault, failed};
 use crate::template::value::Value;
 
-/// What compiling a pattern costs, in units of work.
-const COMPILE_COST: usize = 256 << 10;
+/// What compiling a small pattern costs at most, in units of work.
+const COMPILE_COST: usize = 1 << 20;
 
 pub(super) const TABLE: &[Builtin] = &[
     exactly("regexMatch", 2, is_match),
@@ -47,7 +47,7 @@ fn compiled<'a>(call: &mut Arguments<'a>) -> Result<Cow<'a, Regexp>, Fault> {
     let Ok(pattern) = std::str::from_utf8(pattern) else {
         return failed("the regex is not valid UTF-8");
     };
-    match Regexp::new(pattern) {
+    match Regexp::small(pattern) {
         Ok(regexp) => Ok(Cow::Owned(regexp)),
         Err(error) => failed(error.to_string()),
     }

@@ -11,6 +11,17 @@ fn limit_of(template: &str) -> Limit {
 }
 
 #[test]
+fn a_pattern_made_of_a_line_is_compiled_if_it_is_small() {
+    let rendered =
+        |pattern: &str| render_with("{{ regexMatch .Value \"xxb\" }}", &[("Value", pattern)]);
+    assert_eq!(rendered(r"^x+(a|b|\pL){1,9}$").unwrap(), "true");
+    for pattern in [r"\pL".repeat(3_000), r"(\pL{10}){100}".to_owned(), r"\pL{1000}".to_owned()] {
+        let error = rendered(&pattern).unwrap_err().to_string();
+        assert!(error.contains("more than 524288 bytes when compiled"), "{error}");
+    }
+}
+
+#[test]
 fn every_way_to_grow_has_an_end() {
     for (template, limit) in [
         ("{{ until 1000000000 }}", Limit::Work),

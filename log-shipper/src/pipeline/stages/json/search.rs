@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use go_compat::strconv::parse_float;
 use jmespath::ast::Ast;
 use jmespath::functions::{ArgumentType, CustomFunction, Function, Signature};
-use jmespath::{Context, JmespathError, Rcvar, Runtime, Variable};
+use jmespath::{Context, ErrorReason, JmespathError, Rcvar, Runtime, Variable};
 use serde_json::Number;
 
 use super::cursor::{Cursor, Malformed, float};
@@ -21,6 +21,13 @@ use crate::pipeline::extracted::Value;
 
 /// Deepest line that is searched; a deeper one gives these expressions no value.
 const MAX_TREE_DEPTH: usize = 400;
+
+/// Characters of an expression that may nest it deeper. Reading, evaluating and freeing it recurse:
+/// with the frames of a debug build so many levels fit a 2 MiB thread.
+const MAX_NESTING: usize = 250;
+
+/// Each level of an expression costs at least one of these.
+const NESTING: [char; 11] = ['(', '[', '{', '.', '|', '&', '!', '*', '<', '>', '='];
 
 /// The functions of Go's `JMESPath`; two of the crate's own write and read numbers differently.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -65,7 +72,16 @@ pub(crate) struct Expression {
 
 impl Expression {
     /// Compiles an expression.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or nests too deep.
     pub(crate) fn new(text: &str) -> Result<Self, JmespathError> {
+        // Counted in texts as well, which errs to the safe side and needs no second lexer.
+        if let Some((at, _)) = text.match_indices(NESTING).nth(MAX_NESTING) {
+            let reason = format!("more than {MAX_NESTING} brackets, dots and operators");
+            return Err(JmespathError::new(text, at, ErrorReason::Parse(reason)));
+        }
         Ok(Self { text: text.to_owned(), tree: jmespath::parse(text)? })
     }
 
@@ -336,6 +352,29 @@ mod tests {
             ("a || b", None),
         ] {
             assert_eq!(Expression::new(expression).unwrap().path(), path, "{expression}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_nests_too_deep_for_the_stack_is_refused() {
+        for piece in
+            ["max(", "(", "[", "{a:", "a.", "a||", "a|", "!", "&", "*.", "a<", "[?a==", "a[0]"]
+        {
+            let deep = Expression::new(&piece.repeat(100_000)).unwrap_err();
+            assert!(deep.to_string().contains("more than 250 brackets"), "{piece}: {deep}");
+        }
+        for (begin, end) in [
+            ("max(", ")"),
+            ("(", ")"),
+            ("[", "]"),
+            ("{a:", "}"),
+            ("!", ""),
+            ("[?", "]"),
+            ("a.", ""),
+        ] {
+            let times = MAX_NESTING / begin.matches(NESTING).count();
+            let deep = format!("{}a{}", begin.repeat(times), end.repeat(times));
+            search(&deep, r#"{"a":[1]}"#);
         }
     }
 
