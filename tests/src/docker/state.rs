@@ -280,7 +280,7 @@ impl State {
     /// index.
     pub(super) fn events(&self, next: usize, since: i64, actions: &[String]) -> (Vec<u8>, usize) {
         let mut lines = Vec::new();
-        for (time, event) in self.events.iter().skip(next).filter(|(time, _)| *time >= since) {
+        for (_, event) in self.events.iter().skip(next).filter(|(time, _)| *time >= since) {
             let is_wanted = actions.iter().any(|action| event["Action"] == action.as_str());
             if is_wanted || actions.is_empty() {
                 lines.extend_from_slice(format!("{event}\n").as_bytes());
