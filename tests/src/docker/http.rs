@@ -36,7 +36,7 @@ pub(super) fn converse(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
                 })?;
             }
             Answer::Log(wanted) => {
-                send_chunks(shared, out, |state, next| state.log(&wanted, next))?
+                send_chunks(shared, out, |state, next| state.log(&wanted, next))?;
             }
         }
     }
