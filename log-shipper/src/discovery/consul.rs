@@ -63,7 +63,7 @@ impl ConsulTargets {
 #[derive(Debug)]
 enum Asked {
     Cluster(Box<ConsulSd>),
-    Agent(ConsulServer),
+    Agent(Box<ConsulServer>),
 }
 
 /// The task that keeps [`ConsulTargets`] current.
@@ -99,7 +99,7 @@ impl ConsulDiscovery {
         let everywhere = vec![("dc", config.server.datacenter.clone())];
         let http = config.effective_http();
         let api = api("consulagent_sd_configs", &config.server, "", &http, everywhere)?;
-        Ok(Self { asked: Asked::Agent(config.server.clone()), api, store: Store::default() })
+        Ok(Self { asked: Asked::Agent(Box::new(config.server.clone())), api, store: Store::default() })
     }
 
     /// The key of the configuration.
@@ -125,7 +125,7 @@ impl ConsulDiscovery {
                 stop.run_until_cancelled_owned(Box::pin(catalog.run())).await;
             }
             Asked::Agent(config) => {
-                let agent = AgentServicesOf { api, config, store, wake, failing };
+                let agent = AgentServicesOf { api, config: *config, store, wake, failing };
                 stop.run_until_cancelled_owned(Box::pin(agent.run())).await;
             }
         }

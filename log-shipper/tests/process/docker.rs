@@ -78,7 +78,7 @@ fn containers_come_write_and_go_with_their_labels_and_leave_no_place_behind() {
     engine.stop(&web);
     engine.remove(&web);
     wait("no place", || !saved(&fixture).contains("cursor-"), || saved(&fixture));
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     assert_eq!(fixture.duplicates(), 0);
 }
 
@@ -96,7 +96,7 @@ fn restarts_of_containers_engine_and_shipper_lose_and_repeat_nothing() {
     engine.start(&web);
     write(&engine, &web, 100..150);
     fixture.wait_for_all(150);
-    assert!(fixture.terminate().0.success());
+    assert!(fixture.terminate().success());
     // While the shipper is down: one goes on, one ends, one comes and ends.
     write(&engine, &web, 150..200);
     write(&engine, &job, 200..250);

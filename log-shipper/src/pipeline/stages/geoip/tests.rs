@@ -47,7 +47,7 @@ fn city(name: &str) -> GeoDatabase {
 }
 
 fn try_stage(folder: &TempDir, options: &str) -> Result<GeoipStage, String> {
-    let text = options.replace("$", &folder.path().display().to_string());
+    let text = options.replace('$', &folder.path().display().to_string());
     GeoipStage::from_node(&yaml::parse(&text).unwrap(), &GeoDatabases::default(), &mut Vec::new())
         .map_err(|error| instrumentation::json_log::ErrorChain(&error).to_string())
 }
@@ -125,7 +125,7 @@ fn without_a_source_nothing_is_looked_up_and_that_is_told() {
         &mut warnings,
     );
     assert_eq!(found(&mut stage.unwrap(), Value::Text(b"192.0.2.1".to_vec())), "{}");
-    assert!(warnings[0].contains("without source no address is looked up"), "{warnings:?}");
+    assert!(warnings[0].message.contains("without source no address is looked up"), "{warnings:?}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_replaced_file_is_used_by_all_stages_and_a_broken_one_is_not() {
     let folder = folder();
     let path = folder.path().join("city.mmdb");
     let databases = GeoDatabases::default();
-    let options = yaml::parse(&CITY.replace("$", &folder.path().display().to_string())).unwrap();
+    let options = yaml::parse(&CITY.replace('$', &folder.path().display().to_string())).unwrap();
     let mut stage = GeoipStage::from_node(&options, &databases, &mut Vec::new()).unwrap();
     let mut other = GeoipStage::from_node(&options, &databases, &mut Vec::new()).unwrap();
     assert!(Arc::ptr_eq(&stage.database, &other.database), "one file is in memory once");
