@@ -53,7 +53,7 @@ fn a_database_that_cannot_be_used_is_refused_with_its_path() {
     let stages =
         format!("    pipeline_stages: [{{geoip: {{db: {path}, source: ip, db_type: asn}}}}]");
     fixture.start(&fixture.config("", &stages));
-    fixture.wait_for_log(&"geoip stage: db: cannot be used".to_owned());
+    fixture.wait_for_log("geoip stage: db: cannot be used");
     let log = fixture.shipper_log();
     assert!(log.contains(&format!("cannot read {path}: No such file")), "{log}");
 }
