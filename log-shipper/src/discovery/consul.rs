@@ -99,7 +99,11 @@ impl ConsulDiscovery {
         let everywhere = vec![("dc", config.server.datacenter.clone())];
         let http = config.effective_http();
         let api = api("consulagent_sd_configs", &config.server, "", &http, everywhere)?;
-        Ok(Self { asked: Asked::Agent(Box::new(config.server.clone())), api, store: Store::default() })
+        Ok(Self {
+            asked: Asked::Agent(Box::new(config.server.clone())),
+            api,
+            store: Store::default(),
+        })
     }
 
     /// The key of the configuration.
