@@ -53,8 +53,8 @@ fn a_path_that_two_jobs_read_is_as_far_as_the_slower_one() {
     let at = |position| {
         Generation::new(inode, Progress::new(position, position), Fingerprint::default())
     };
-    table.follow(path, 1, &at(70));
-    table.follow(path, 2, &at(50));
+    table.follow(&Arc::from(path), 1, &at(70));
+    table.follow(&Arc::from(path), 2, &at(50));
     assert_eq!(table.snapshot()[path], "50");
     assert_eq!(start(&table, path), Some(50), "a third job begins where the others are");
     table.unfollow(path, 2);
@@ -73,9 +73,19 @@ fn the_files_are_written_only_when_something_changed() {
     table.save().unwrap();
     assert!(!yaml.try_exists().unwrap());
     let (_, _, generation) = written(&dir.path().join("a.log"), "line\n");
-    table.follow("/a.log", 1, &generation);
+    table.follow(&Arc::from("/a.log"), 1, &generation);
     table.save().unwrap();
     assert!(yaml.try_exists().unwrap());
+    std::fs::remove_file(&yaml).unwrap();
+    table.save().unwrap();
+    assert!(!yaml.try_exists().unwrap());
+    generation.progress.advance(99, None);
+    table.save().unwrap();
+    assert_eq!(positions_file::load(&yaml).unwrap()["/a.log"], "99");
+    std::fs::remove_file(&yaml).unwrap();
+    generation.set_beginning(Fingerprint::of(b"another"));
+    table.save().unwrap();
+    assert!(yaml.try_exists().unwrap(), "the side file would differ");
 }
 
 #[test]
@@ -172,7 +182,7 @@ fn a_file_that_came_under_a_finished_path_is_another() {
     let (_, _, generation) = written(&log, "2026-01-01 line\n");
     let path = log.to_str().unwrap();
     let table = table(dir.path(), &[]);
-    table.follow(path, 1, &generation);
+    table.follow(&Arc::from(path), 1, &generation);
     table.unfollow(path, 1);
     std::fs::rename(&log, dir.path().join("elsewhere")).unwrap();
     written(&log, "2026-01-02 another, longer line\n");
