@@ -103,18 +103,25 @@ impl Extracted {
     }
 
     /// The place of a name, which it has from now on. What stands there is to be replaced.
+    ///
+    /// A name has one place, be it of this line or of one before: so the place that is next, where
+    /// it has the name, is the only one to look at.
     fn place(&mut self, name: &Arc<str>) -> &mut Option<Value> {
-        let is_it = |(known, _): &(Arc<str>, _)| Arc::ptr_eq(known, name) || known == name;
-        let index = self.own().iter().position(is_it).unwrap_or_else(|| {
-            match self.values.get_mut(self.used) {
-                None => self.values.push((Arc::clone(name), None)),
-                Some((known, _)) if Arc::ptr_eq(known, name) => {}
-                Some((known, _)) => *known = Arc::clone(name),
-            }
-            self.used += 1;
-            self.used - 1
-        });
-        &mut self.values[index].1
+        let next = self.values.get(self.used);
+        let index = if next.is_some_and(|(known, _)| Arc::ptr_eq(known, name)) {
+            self.used
+        } else {
+            self.values.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                self.values.push((Arc::clone(name), None));
+                self.values.len() - 1
+            })
+        };
+        if index < self.used {
+            return &mut self.values[index].1;
+        }
+        self.values.swap(index, self.used);
+        self.used += 1;
+        &mut self.values[self.used - 1].1
     }
 
     /// The value under `name`.

@@ -59,17 +59,21 @@ impl Labels {
 
     /// The edit of a name, which it has from now on. What stands there is to be replaced.
     fn edit(&mut self, name: &Arc<str>) -> &mut Option<String> {
-        let known = self.edits().iter().position(|(edited, _)| edited == name);
-        let index = known.unwrap_or_else(|| {
-            match self.edits.get_mut(self.used) {
-                None => self.edits.push((Arc::clone(name), None)),
-                Some((edited, _)) if Arc::ptr_eq(edited, name) => {}
-                Some((edited, _)) => *edited = Arc::clone(name),
-            }
-            self.used += 1;
-            self.used - 1
-        });
-        &mut self.edits[index].1
+        let next = self.edits.get(self.used);
+        let index = if next.is_some_and(|(edited, _)| Arc::ptr_eq(edited, name)) {
+            self.used
+        } else {
+            self.edits.iter().position(|(edited, _)| edited == name).unwrap_or_else(|| {
+                self.edits.push((Arc::clone(name), None));
+                self.edits.len() - 1
+            })
+        };
+        if index < self.used {
+            return &mut self.edits[index].1;
+        }
+        self.edits.swap(index, self.used);
+        self.used += 1;
+        &mut self.edits[self.used - 1].1
     }
 
     /// Removes a label; does nothing where it is absent.

@@ -105,7 +105,7 @@ fn after_a_restart_a_path_with_another_file_is_read_from_its_start_and_the_old_o
     let (_, _, generation) = written(&log, "2026-01-01 old\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     std::fs::rename(&log, &rotated).unwrap();
     let (inode, _, _) = written(&log, "2026-01-02 new, and longer than the old one\n");
@@ -126,7 +126,7 @@ fn generations_that_were_not_done_at_the_end_are_recorded_until_they_are_found()
     let (inode, _, current) = written(&log, "2026-01-02 new\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &current);
+    first.follow(&Arc::from(path), 1, &current);
     first.follow_earlier(path, 1, &earlier);
     earlier.progress.enter(1, 3);
     first.save().unwrap();
@@ -150,7 +150,7 @@ fn a_file_that_was_copied_and_truncated_while_nobody_looked_is_finished_in_its_c
     let (inode, _, generation) = written(&log, "2026-01-01T00:00:00 a first line that is long\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     std::fs::write(&log, "2026-01-01T00:00:00 a first line that is long\nunread\n").unwrap();
     std::fs::copy(&log, &copy).unwrap();
@@ -168,7 +168,7 @@ fn promtails_own_file_decides_where_the_file_is_the_same() {
     let (_, _, generation) = written(&log, "2026-01-01 line\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     let yaml = format!("positions:\n  {path}: \"4\"\n");
     std::fs::write(dir.path().join("positions.yaml"), yaml).unwrap();
