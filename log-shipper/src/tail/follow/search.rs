@@ -257,13 +257,12 @@ impl Places {
             }
             return;
         }
-        let known = self.real_names.get(parent.as_os_str());
-        if let Some(real) = known {
-            real.iter().for_each(|real| show(real));
-            return;
+        if !self.real_names.contains_key(parent.as_os_str()) {
+            let real = parent.canonicalize().ok().filter(|real| real != parent);
+            self.real_names.insert(parent.as_os_str().to_owned(), real);
         }
-        let real = parent.canonicalize().ok().filter(|real| real != parent);
-        real.iter().for_each(|real| show(real));
-        self.real_names.insert(parent.as_os_str().to_owned(), real);
+        if let Some(Some(real)) = self.real_names.get(parent.as_os_str()) {
+            show(real);
+        }
     }
 }
