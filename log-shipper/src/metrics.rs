@@ -1,6 +1,7 @@
 //! Everything this daemon counts about itself, under Promtail's names and types: dashboards and
 //! alert rules depend on them. What Promtail has not is named `log_shipper_*`.
 
+pub mod files;
 pub mod sources;
 pub mod spool;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use prometheus_model::instrument::{Counter, Family, Gauge, Histogram, RegisterError, Registry};
 
+use self::files::FileMetrics;
 use self::sources::SourceMetrics;
 use self::spool::AllSpools;
 
@@ -48,12 +50,8 @@ impl DropReason {
 /// Handles to all of them; a clone shares the same series.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Offset that a file was read to. A gauge in spite of its name.
-    pub read_bytes: Family<Gauge>,
-    /// Size of a file. A gauge in spite of its name.
-    pub file_bytes: Family<Gauge>,
-    /// Lines read from a file.
-    pub read_lines: Family<Counter>,
+    /// What is counted of each file.
+    pub files: FileMetrics,
     /// Files that are open.
     pub files_active: Gauge,
     /// Targets whose files are followed.
@@ -98,9 +96,7 @@ impl Metrics {
         let by_reason = ["host", "tenant", "reason"];
         let refused = Counter::default();
         Self {
-            read_bytes: Family::new(&["path"]),
-            file_bytes: Family::new(&["path"]),
-            read_lines: Family::new(&["path"]),
+            files: FileMetrics::default(),
             files_active: Gauge::default(),
             targets_active: Gauge::default(),
             targets_failed: Family::new(&["reason"]),
@@ -133,13 +129,7 @@ impl Metrics {
     /// A name is taken.
     pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
         let at = registry;
-        at.register("promtail_read_bytes_total", "Number of bytes read", self.read_bytes.clone())?;
-        at.register(
-            "promtail_file_bytes_total",
-            "Size of the file in bytes",
-            self.file_bytes.clone(),
-        )?;
-        at.register("promtail_read_lines_total", "Number of lines read", self.read_lines.clone())?;
+        self.files.register(at)?;
         at.register(
             "promtail_files_active_total",
             "Number of open files",
@@ -262,13 +252,6 @@ impl Metrics {
             sent_entries: self.sent_entries.get(&[host]),
             all: self.clone(),
         }
-    }
-
-    /// The series of a path are withdrawn when nobody reads it any more.
-    pub fn forget_path(&self, path: &str) {
-        self.read_bytes.remove(&[path]);
-        self.file_bytes.remove(&[path]);
-        self.read_lines.remove(&[path]);
     }
 }
 

@@ -46,6 +46,20 @@ impl LabelSet {
         }
     }
 
+    /// A copy with one more label, or with another value of it, that shares both strings; without
+    /// spare memory, since there may be one per file.
+    #[must_use]
+    pub fn with(&self, name: &Arc<str>, value: &Arc<str>) -> Self {
+        let (before, after) = match self.find(name) {
+            Ok(index) => (&self.labels[..index], &self.labels[index + 1..]),
+            Err(index) => self.labels.split_at(index),
+        };
+        let label = (Arc::clone(name), Arc::clone(value));
+        let mut labels = Vec::with_capacity(before.len() + 1 + after.len());
+        labels.extend(before.iter().cloned().chain([label]).chain(after.iter().cloned()));
+        Self { labels }
+    }
+
     /// Removes a label; the value it had.
     pub fn remove(&mut self, name: &str) -> Option<Arc<str>> {
         self.find(name).ok().map(|index| self.labels.remove(index).1)
@@ -118,6 +132,17 @@ mod tests {
         assert_eq!((set.len(), set.get("b")), (1, None));
         set.retain(|name, _| name != "a");
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn a_copy_with_a_label_shares_its_text_and_leaves_the_set_alone() {
+        let set: LabelSet = [("a", "1"), ("c", "3")].into_iter().collect();
+        let (name, value) = (Arc::from("b"), Arc::from("2"));
+        let copy = set.with(&name, &value);
+        assert_eq!(copy.to_string(), r#"{a="1", b="2", c="3"}"#);
+        assert!(Arc::ptr_eq(copy.get_key("b").unwrap(), &name));
+        assert_eq!(copy.with(&name, &Arc::from("4")).get("b"), Some("4"));
+        assert_eq!(set.to_string(), r#"{a="1", c="3"}"#);
     }
 
     #[test]

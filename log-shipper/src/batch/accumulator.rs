@@ -90,7 +90,10 @@ struct Open {
     opened: Instant,
     size: usize,
     entries: u64,
+    /// With the begin of the first line.
     files: Vec<(Arc<Progress>, u64)>,
+    /// Number of a file to its place in the list.
+    by_file: HashMap<FileId, usize, RandomState>,
     tenant: Arc<str>,
     streams: Streams,
 }
@@ -108,6 +111,12 @@ pub struct Accumulator {
 
 /// Beyond this many tenants, those without an open batch are forgotten.
 const KEPT_TENANTS: usize = 64;
+
+/// Bytes of labels in a request for which memory is kept.
+const KEPT_LABELS: usize = 256 * 1024;
+
+/// Files of a batch for which memory is kept.
+const KEPT_FILES: usize = 256;
 
 /// Memory for one request at a time: batches come a megabyte each, and the system's allocator does
 /// not give such pieces back soon.
@@ -224,6 +233,7 @@ impl Accumulator {
             size: 0,
             entries: 0,
             files: Vec::new(),
+            by_file: HashMap::default(),
             tenant: Arc::clone(&name),
             streams: Streams::new(Arc::clone(&self.shape.external_labels)),
         });
@@ -246,19 +256,20 @@ impl Open {
         progress: &dyn Fn(FileId) -> Option<Arc<Progress>>,
     ) {
         // Lines come in chunks of one file: the last one is nearly always it.
-        let known = self.files.iter_mut().rev().find(|(file, _)| file.file() == origin.file);
-        match known {
-            Some((_, begin)) if *begin <= origin.begin => {}
-            Some((file, begin)) => {
+        let last = self.files.len().checked_sub(1);
+        let known = last
+            .filter(|last| self.files[*last].0.file() == origin.file)
+            .or_else(|| self.by_file.get(&origin.file).copied());
+        if let Some(index) = known {
+            let (file, begin) = &mut self.files[index];
+            if *begin > origin.begin {
                 *begin = origin.begin;
                 file.enter(self.id, origin.begin);
             }
-            None => {
-                if let Some(file) = progress(origin.file) {
-                    file.enter(self.id, origin.begin);
-                    self.files.push((file, origin.begin));
-                }
-            }
+        } else if let Some(file) = progress(origin.file) {
+            file.enter(self.id, origin.begin);
+            self.by_file.insert(origin.file, self.files.len());
+            self.files.push((file, origin.begin));
         }
     }
 
@@ -268,15 +279,21 @@ impl Open {
         }
         self.streams.take_request(&mut scratch.request);
         let body = scratch.compressor.compress(&scratch.request);
+        if scratch.request.len() > 2 * self.size + KEPT_LABELS {
+            // Many streams of few lines, which is rare: the next request will be far smaller.
+            *scratch = Scratch::default();
+        }
         let batch = Batch {
             id: self.id,
             tenant: Arc::clone(&self.tenant),
             body: body.expect("a batch is far smaller than 4 GiB"),
             entries: std::mem::take(&mut self.entries),
             bytes: std::mem::take(&mut self.size) as u64,
-            files: self.files.drain(..).map(|(file, _)| file).collect(),
+            files: std::mem::take(&mut self.files).into_iter().map(|(file, _)| file).collect(),
             receipt: None,
         };
+        self.by_file.clear();
+        self.by_file.shrink_to(KEPT_FILES);
         Some(batch)
     }
 }
@@ -383,6 +400,29 @@ mod tests {
         assert_eq!(files.each_ref().map(|file| file.position()), [40, 7]);
         fixture.accumulator.take_due(None)[0].settle();
         assert_eq!(files.each_ref().map(|file| file.position()), [100, 100]);
+    }
+
+    #[test]
+    fn files_that_take_turns_hold_their_positions_each_in_every_batch() {
+        let mut fixture = Fixture::new(Shape { batch_size: 100, ..shape() });
+        let files = [1, 2, 3].map(|number| Progress::new(number, 0));
+        let find = |id| files.iter().find(|file| file.file() == id).cloned();
+        for base in [0, 100] {
+            for (file, begin) in [(1, 10), (2, 20), (3, 30), (1, 15), (2, 18), (3, 31)] {
+                let mut entry = entry("x", begin + base);
+                entry.origin.file = file;
+                fixture.accumulator.add(&entry, fixture.now, &find, &mut |_, _, _| {});
+            }
+            for file in &files {
+                file.advance(base + 100, None);
+            }
+            let positions = [10, 18, 30].map(|begin| begin + base);
+            assert_eq!(files.each_ref().map(|file| file.position()), positions);
+            let batch = &fixture.accumulator.take_due(None)[0];
+            assert_eq!(batch.files.len(), 3, "each once");
+            batch.settle();
+            assert!(files.iter().all(|file| file.position() == base + 100));
+        }
     }
 
     #[test]

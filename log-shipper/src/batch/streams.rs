@@ -114,9 +114,11 @@ impl Streams {
             stream.in_batch = false;
         }
         if self.all.len() > KEPT_STREAMS {
-            self.all.clear();
-            self.by_edits.clear();
-            self.by_text.clear();
+            // The memory goes too: a batch of 50,000 files is rare.
+            self.all = Vec::new();
+            self.used = Vec::new();
+            self.by_edits = HashMap::default();
+            self.by_text = HashMap::default();
         }
     }
 

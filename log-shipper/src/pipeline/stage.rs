@@ -47,7 +47,7 @@ pub trait Stage: Send + std::fmt::Debug {
     /// Moves entries that were held back long enough to `context.released`; all of them when
     /// `end` is set, at shutdown, unless they are better read again after the next start.
     ///
-    /// Called about every 100 ms.
+    /// Called about every 100 ms while [`Self::held_since`] names a line of any file.
     fn flush(&mut self, end: bool, context: &mut Context) {
         let _ = (end, context);
     }

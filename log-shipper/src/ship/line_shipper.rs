@@ -39,14 +39,20 @@ const MAX_AHEAD_NS: i64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct LineShipper {
     pipelines: Vec<Pipeline>,
-    sinks: Vec<Box<dyn Sink>>,
-    limit: Option<ReadlineLimit>,
     numbers: Arc<Numbers>,
-    files: HashMap<FileId, Arc<Progress>, RandomState>,
     /// Closed files whose last lines a stage still holds, with their job.
     closing: Vec<(usize, FileId)>,
     entry: Entry,
     context: Context,
+    exit: Exit,
+}
+
+/// Behind the pipelines.
+#[derive(Debug)]
+struct Exit {
+    sinks: Vec<Box<dyn Sink>>,
+    limit: Option<ReadlineLimit>,
+    files: HashMap<FileId, Arc<Progress>, RandomState>,
     /// No line may be read before this time.
     paused_until: Option<Instant>,
 }
@@ -61,20 +67,17 @@ impl LineShipper {
     ) -> Self {
         Self {
             pipelines,
-            sinks,
-            limit,
             numbers,
             closing: Vec::new(),
-            files: HashMap::default(),
             entry: Entry::default(),
             context: Context::new(now_ns(), Instant::now()),
-            paused_until: None,
+            exit: Exit { sinks, limit, files: HashMap::default(), paused_until: None },
         }
     }
 
     /// Entries of this file hold its position back from now on.
     pub fn enter_file(&mut self, progress: &Arc<Progress>) {
-        self.files.insert(progress.file(), Arc::clone(progress));
+        self.exit.files.insert(progress.file(), Arc::clone(progress));
     }
 
     /// A file that only this worker knows: its position is saved nowhere.
@@ -91,7 +94,7 @@ impl LineShipper {
     }
 
     fn forget_closed(&mut self) {
-        let (pipelines, files) = (&self.pipelines, &mut self.files);
+        let (pipelines, files) = (&self.pipelines, &mut self.exit.files);
         self.closing.retain(|(job, file)| {
             let is_held = pipelines[*job].held_since(*file).is_some();
             if !is_held && let Some(progress) = files.remove(file) {
@@ -169,23 +172,56 @@ impl LineShipper {
             self.ship_released();
         }
         if verdict == Verdict::Pass {
-            let entry = std::mem::take(&mut self.entry);
-            self.finish(&entry);
-            self.entry = entry;
+            self.exit.finish(&self.entry, self.context.now);
         }
-        let pause = self.context.pause_until.take().max(self.paused_until.take());
+        let pause = self.context.pause_until.take().max(self.exit.paused_until.take());
         pause.map_or(ControlFlow::Continue(()), ControlFlow::Break)
     }
 
     fn ship_released(&mut self) {
         for entry in std::mem::take(&mut self.context.released) {
-            self.finish(&entry);
+            self.exit.finish(&entry, self.context.now);
         }
     }
 
+    /// Releases what stages held long enough; everything they release at all when `end` is set.
+    pub fn flush_pipelines(&mut self, end: bool) {
+        self.set_clock();
+        for index in 0..self.pipelines.len() {
+            self.pipelines[index].flush(end, &mut self.context);
+            self.ship_released();
+        }
+        self.forget_closed();
+    }
+
+    /// Whether a stage holds lines of a file that is closed already.
+    pub fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Begin of the first line of a file that a stage holds back.
+    pub fn held_since(&self, job: usize, file: FileId) -> Option<u64> {
+        self.pipelines[job].held_since(file)
+    }
+
+    /// When a sink has something to send.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.exit.sinks.iter().filter_map(|sink| sink.deadline()).min()
+    }
+
+    /// Sends what is due; everything at the `end`.
+    pub fn flush_sinks(&mut self, end: bool) {
+        let now = (!end).then(Instant::now);
+        for sink in &mut self.exit.sinks {
+            sink.flush(now);
+        }
+        self.exit.wait_for_room();
+    }
+}
+
+impl Exit {
     /// An entry that left its pipeline.
-    fn finish(&mut self, entry: &Entry) {
-        let now = self.context.now;
+    fn finish(&mut self, entry: &Entry, now: Instant) {
         if let Some(limit) = &mut self.limit {
             let mut bucket = limit.bucket.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut limit.drop {
@@ -218,35 +254,6 @@ impl LineShipper {
             }
             self.sinks[blocked].wait(WAIT);
         }
-    }
-
-    /// Releases what stages held long enough; everything they release at all when `end` is set.
-    pub fn flush_pipelines(&mut self, end: bool) {
-        self.set_clock();
-        for index in 0..self.pipelines.len() {
-            self.pipelines[index].flush(end, &mut self.context);
-            self.ship_released();
-        }
-        self.forget_closed();
-    }
-
-    /// Begin of the first line of a file that a stage holds back.
-    pub fn held_since(&self, job: usize, file: FileId) -> Option<u64> {
-        self.pipelines[job].held_since(file)
-    }
-
-    /// When a sink has something to send.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.sinks.iter().filter_map(|sink| sink.deadline()).min()
-    }
-
-    /// Sends what is due; everything at the `end`.
-    pub fn flush_sinks(&mut self, end: bool) {
-        let now = (!end).then(Instant::now);
-        for sink in &mut self.sinks {
-            sink.flush(now);
-        }
-        self.wait_for_room();
     }
 }
 

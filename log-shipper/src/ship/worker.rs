@@ -17,7 +17,7 @@ use crate::tail::mailbox::{Mailbox, Message, SourceId};
 
 pub mod source;
 
-/// How often stages are asked for entries that they held long enough.
+/// How often stages are asked for entries that they held long enough, while they hold any.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One worker.
@@ -29,12 +29,16 @@ pub struct Worker {
     options: Vec<ReaderOptions>,
     metrics: Metrics,
     descriptors: Arc<Descriptors>,
-    sources: HashMap<SourceId, Source>,
+    /// Boxed, so that room for further ones is small.
+    sources: HashMap<SourceId, Box<Source>>,
     /// Sources with something to read, in turn.
     ready: VecDeque<SourceId>,
     queued: HashSet<SourceId>,
     /// When to look at a source again without being told.
     timers: BinaryHeap<Reverse<(Instant, SourceId)>>,
+    /// Sources with lines that stages hold back. A worker without any has nothing to do by time, so
+    /// that idle files cost nothing.
+    held: HashSet<SourceId>,
     next_flush: Instant,
     buffer: Vec<u8>,
 }
@@ -58,6 +62,7 @@ impl Worker {
             ready: VecDeque::new(),
             queued: HashSet::new(),
             timers: BinaryHeap::new(),
+            held: HashSet::new(),
             next_flush: Instant::now() + FLUSH_INTERVAL,
             buffer: Vec::new(),
         }
@@ -67,8 +72,8 @@ impl Worker {
     pub fn run(mut self) {
         loop {
             let deadline =
-                if self.ready.is_empty() { self.next_deadline() } else { Instant::now() };
-            let mail = self.mailbox.take(Some(deadline));
+                if self.ready.is_empty() { self.next_deadline() } else { Some(Instant::now()) };
+            let mail = self.mailbox.take(deadline);
             if mail.stop {
                 break;
             }
@@ -90,13 +95,19 @@ impl Worker {
         // The metrics outlive the worker: after a reload others may read other files.
         for source in self.sources.values() {
             self.metrics.files_active.dec();
-            self.metrics.forget_path(&source.path);
+            self.metrics.files.forget(&source.path);
         }
     }
 
-    fn next_deadline(&self) -> Instant {
+    /// When there is something to do without being told.
+    fn next_deadline(&self) -> Option<Instant> {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [timer, self.shipper.deadline()].into_iter().flatten().fold(self.next_flush, Instant::min)
+        let flush = self.holds_lines().then_some(self.next_flush);
+        [timer, self.shipper.deadline(), flush].into_iter().flatten().min()
+    }
+
+    fn holds_lines(&self) -> bool {
+        !self.held.is_empty() || self.shipper.is_closing()
     }
 
     fn enqueue(&mut self, id: SourceId) {
@@ -111,7 +122,8 @@ impl Worker {
                 let id = opened.id;
                 let options = &self.options[opened.job];
                 self.shipper.enter_file(&opened.opened.generation.progress);
-                self.sources.insert(id, Source::open(*opened, options, &self.metrics));
+                let source = Source::open(*opened, options, &self.metrics);
+                self.sources.insert(id, Box::new(source));
                 self.metrics.files_active.inc();
                 self.enqueue(id);
             }
@@ -132,7 +144,7 @@ impl Worker {
             Message::Forgotten(id) => {
                 if let Some(source) = self.sources.remove(&id) {
                     self.metrics.files_active.dec();
-                    self.metrics.forget_path(&source.path);
+                    self.metrics.files.forget(&source.path);
                 }
             }
             Message::Left(id, until) => {
@@ -167,7 +179,7 @@ impl Worker {
                 self.enqueue(id);
             }
         }
-        if now >= self.next_flush {
+        if now >= self.next_flush && self.holds_lines() {
             self.next_flush = now + FLUSH_INTERVAL;
             self.shipper.flush_pipelines(false);
             self.save_progress();
@@ -179,15 +191,24 @@ impl Worker {
 
     /// Stages may have released what held positions back.
     fn save_progress(&mut self) {
-        for source in self.sources.values_mut().filter(|source| source.is_held) {
-            source.save_progress(&self.shipper);
-        }
+        let (sources, shipper) = (&mut self.sources, &self.shipper);
+        self.held.retain(|id| {
+            sources.get_mut(id).is_some_and(|source| {
+                source.save_progress(shipper);
+                source.is_held
+            })
+        });
     }
 
     fn read(&mut self, id: SourceId) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         self.shipper.set_clock();
-        match source.read(&mut self.buffer, &mut self.shipper, &self.metrics, &self.descriptors) {
+        let turn =
+            source.read(&mut self.buffer, &mut self.shipper, &self.metrics, &self.descriptors);
+        if source.is_held {
+            self.held.insert(id);
+        }
+        match turn {
             Turn::More => self.enqueue(id),
             Turn::Idle => {}
             Turn::LookAgain(at) if source.timer.is_some_and(|timer| timer <= at) => {}
@@ -214,45 +235,68 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::pipeline::run::Pipeline;
+    use crate::pipeline::stages::cri::{CriOptions, CriStage};
     use crate::tail::file_identity::{Fingerprint, Inode};
     use crate::tail::mailbox::{Generation, Opened, Source as Followed};
     use crate::tail::progress::{Numbers, Progress};
 
-    #[test]
-    fn a_worker_that_ends_leaves_no_file_in_the_metrics() {
-        let metrics = Metrics::new();
-        let mailbox: Arc<Mailbox> = Arc::default();
+    /// A worker that has opened this file.
+    fn worker(pipeline: Pipeline, file: &tempfile::NamedTempFile) -> (Worker, Arc<Progress>) {
         let numbers: Arc<Numbers> = Arc::default();
-        let shipper = LineShipper::new(vec![Pipeline::default()], Vec::new(), None, numbers);
+        let shipper = LineShipper::new(vec![pipeline], Vec::new(), None, numbers);
         let options = ReaderOptions { encoding: None, decompression: None, line_limit: 100 };
         let descriptors = Descriptors::new(10);
         let permit = descriptors.take().unwrap();
-        let options = vec![options];
-        let mut worker =
-            Worker::new(Arc::clone(&mailbox), shipper, options, metrics.clone(), descriptors);
-        let file = tempfile::NamedTempFile::new().unwrap();
+        let (mailbox, metrics) = (Arc::default(), Metrics::new());
+        let mut worker = Worker::new(mailbox, shipper, vec![options], metrics, descriptors);
+        let progress = Progress::new(1, 0);
+        let inode = Inode { device: 1, inode: 1 };
         let opened = Opened {
             file: file.reopen().unwrap(),
             start: 0,
             permit,
-            generation: Generation::new(
-                Inode { device: 1, inode: 1 },
-                Progress::new(1, 0),
-                Fingerprint::default(),
-            ),
+            generation: Generation::new(inode, Arc::clone(&progress), Fingerprint::default()),
         };
         worker.receive(Message::Open(Box::new(Followed {
             id: 1,
             job: 0,
-            path: file.path().to_path_buf(),
+            path: Arc::from(file.path().to_str().unwrap()),
             labels: Arc::default(),
             opened,
         })));
-        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (1.0, 1));
+        (worker, progress)
+    }
+
+    #[test]
+    fn a_worker_that_ends_leaves_no_file_in_the_metrics() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (worker, _) = worker(Pipeline::default(), &file);
+        let (mailbox, metrics) = (Arc::clone(&worker.mailbox), worker.metrics.clone());
+        assert_eq!((metrics.files_active.get(), metrics.files.len()), (1.0, 1));
         mailbox.stop();
         worker.run();
-        assert_eq!((metrics.files_active.get(), metrics.read_lines.len()), (0.0, 0));
+        assert_eq!((metrics.files_active.get(), metrics.files.len()), (0.0, 0));
+    }
+
+    #[test]
+    fn a_worker_wakes_up_by_itself_only_while_a_stage_holds_a_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stage = CriStage::new(CriOptions::default()).unwrap();
+        let (mut worker, progress) = worker(Pipeline::new(vec![Box::new(stage)]), &file);
+        worker.read(1);
+        assert_eq!(worker.next_deadline(), None);
+        fs::write(&file, "t stdout P half\n").unwrap();
+        worker.read(1);
+        assert!(worker.next_deadline().is_some());
+        worker.save_progress();
+        assert_eq!((worker.next_deadline().is_some(), progress.position()), (true, 0));
+        fs::write(&file, "t stdout P half\nt stdout F whole\n").unwrap();
+        worker.read(1);
+        worker.save_progress();
+        assert_eq!((worker.next_deadline(), progress.position()), (None, 33));
     }
 }

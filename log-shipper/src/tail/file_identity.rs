@@ -33,7 +33,7 @@ impl Inode {
 
 /// The beginning of a file, as long as it was known, in 8 bytes: FNV-1a, because it is stored on
 /// disk and must not change with a library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fingerprint {
     /// How many bytes it covers, at most [`FINGERPRINT_BYTES`].
     pub length: u16,

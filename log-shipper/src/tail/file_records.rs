@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,10 +21,10 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 const VERSION: u64 = 1;
 
 /// One file under a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileRecord {
     /// The path that it is, or was, followed under.
-    pub path: String,
+    pub path: Arc<str>,
     /// Which file it is.
     pub inode: Inode,
     /// How it begins.
@@ -38,7 +39,7 @@ pub struct FileRecord {
 #[derive(Debug, Default)]
 pub struct FileRecords {
     by_inode: BTreeMap<Inode, FileRecord>,
-    by_path: HashMap<String, Vec<Inode>>,
+    by_path: HashMap<Arc<str>, Vec<Inode>>,
 }
 
 impl FileRecords {
@@ -81,7 +82,7 @@ impl FromIterator<FileRecord> for FileRecords {
             }
         }
         for record in all.by_inode.values() {
-            all.by_path.entry(record.path.clone()).or_default().push(record.inode);
+            all.by_path.entry(Arc::clone(&record.path)).or_default().push(record.inode);
         }
         all
     }
@@ -125,7 +126,7 @@ fn parse(value: &Value) -> Option<FileRecord> {
     let hash = u64::from_str_radix(value["hash"].as_str()?, 16).ok()?;
     let length = u16::try_from(number("length")?).ok()?;
     Some(FileRecord {
-        path: value["path"].as_str()?.to_owned(),
+        path: Arc::from(value["path"].as_str()?),
         inode: Inode { device: number("device")?, inode: number("inode")? },
         fingerprint: Fingerprint { length, hash },
         position: number("position")?,
@@ -136,7 +137,9 @@ fn parse(value: &Value) -> Option<FileRecord> {
 /// The text of the side file.
 pub fn to_json(records: &[FileRecord]) -> String {
     // Line by line: a tree of 50,000 records would cost more than the records.
-    let mut text = format!("{{\"version\":{VERSION},\"files\":[");
+    let mut text =
+        String::with_capacity(records.iter().map(|record| record.path.len() + 150).sum());
+    let _ = write!(text, "{{\"version\":{VERSION},\"files\":[");
     for (index, record) in records.iter().enumerate() {
         let FileRecord { path, inode, fingerprint, position, is_current } = record;
         let _ = write!(
@@ -144,7 +147,7 @@ pub fn to_json(records: &[FileRecord]) -> String {
             "{}\n{{\"path\":{},\"device\":{},\"inode\":{},\"length\":{},\"hash\":\"{:016x}\",\
              \"position\":{position},\"current\":{is_current}}}",
             if index == 0 { "" } else { "," },
-            Value::from(path.as_str()),
+            Value::from(&**path),
             inode.device,
             inode.inode,
             fingerprint.length,
@@ -162,7 +165,7 @@ mod tests {
     fn record(inode: u64, path: &str, position: u64, is_current: bool) -> FileRecord {
         let fingerprint = Fingerprint::of(b"2026-01-01 first line\n");
         let inode = Inode { device: u64::MAX, inode };
-        FileRecord { path: path.to_owned(), inode, fingerprint, position, is_current }
+        FileRecord { path: Arc::from(path), inode, fingerprint, position, is_current }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use self::known_files::{Known, KnownFiles};
+use self::names::Listeners;
 use self::search::Agenda;
 use super::descriptors::Descriptors;
 use super::file_identity::Inode;
@@ -70,7 +73,8 @@ pub type Discover = Box<dyn FnMut() -> Option<Vec<Vec<Target>>> + Send>;
 #[derive(Debug)]
 struct Followed {
     target: TargetKey,
-    path: PathBuf,
+    /// Patterns match no names but UTF-8. One text for all who need the path: there may be 50,000.
+    path: Arc<str>,
     worker: usize,
     /// The file that the path named last, while it did.
     current: Option<Inode>,
@@ -81,6 +85,8 @@ struct Followed {
     waiting: Vec<(PathBuf, u64)>,
     /// Size and time of the last look, to notice changes without events.
     seen: (u64, i64),
+    /// The path was a link at the last look.
+    is_link: bool,
     /// No events come for it.
     is_polled: bool,
     /// Its target is gone.
@@ -96,9 +102,9 @@ pub struct Follower {
     targets: Vec<Vec<Option<Target>>>,
     watch: Option<NotifyWatch>,
     sources: HashMap<SourceId, Followed>,
-    by_path: HashMap<TargetKey, HashMap<PathBuf, SourceId>>,
+    by_path: HashMap<TargetKey, HashMap<Arc<str>, SourceId, RandomState>>,
     /// Directory and name to the sources that want to know.
-    names: HashMap<PathBuf, HashMap<OsString, Vec<SourceId>>>,
+    names: HashMap<PathBuf, HashMap<OsString, Listeners>>,
     known: HashMap<TargetKey, KnownFiles>,
     /// Paths that could not be opened: logged once.
     unreadable: HashMap<PathBuf, io::ErrorKind>,
@@ -172,13 +178,13 @@ impl Follower {
     }
 
     fn source_of(&self, target: TargetKey, path: &Path) -> Option<SourceId> {
-        self.by_path.get(&target)?.get(path).copied()
+        self.by_path.get(&target)?.get(path.to_str()?).copied()
     }
 
     /// A path of a target exists: follows it, or notices that it names another file now.
     fn look_at(&mut self, target: TargetKey, path: &Path) {
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() => metadata,
+        let (metadata, is_link) = match follow_link(path) {
+            Ok((metadata, is_link)) if metadata.is_file() => (metadata, is_link),
             Ok(_) => return,
             Err(error) => return self.report_unreadable(path, &error),
         };
@@ -187,6 +193,7 @@ impl Follower {
         if let Some(followed) = source.and_then(|id| self.sources.get_mut(&id))
             && followed.current == Some(inode)
         {
+            followed.is_link = is_link;
             let seen = look(&metadata);
             if std::mem::replace(&mut followed.seen, seen) != seen {
                 self.wiring.mailboxes[followed.worker].changed(source.expect("it was found"));
@@ -204,7 +211,7 @@ impl Follower {
                 if position >= metadata.len() || self.counts_lines(target.0) =>
             {
                 self.wiring.positions.set(FileRecord {
-                    path: path.to_string_lossy().into_owned(),
+                    path: path.to_string_lossy().into(),
                     inode,
                     fingerprint: beginning,
                     position,
@@ -221,11 +228,16 @@ impl Follower {
         match self.open(target.0, path, start) {
             Ok(opened) => {
                 let seen = look(&metadata);
-                if let Some(id) = source {
+                let id = if let Some(id) = source {
                     self.rotate(id, opened, seen);
+                    id
                 } else {
-                    let id = self.follow(target, path, opened, seen);
+                    let Some(id) = self.follow(target, path, opened, seen) else { return };
                     self.resume(id);
+                    id
+                };
+                if let Some(followed) = self.sources.get_mut(&id) {
+                    followed.is_link = is_link;
                 }
             }
             Err(error) => self.report_unreadable(path, &error),
@@ -238,8 +250,9 @@ impl Follower {
         path: &Path,
         opened: Opened,
         seen: (u64, i64),
-    ) -> SourceId {
+    ) -> Option<SourceId> {
         let id = self.wiring.numbers.next();
+        let text: Arc<str> = Arc::from(path.to_str()?);
         // A path always has the same worker, so its lines keep their order.
         let hash = foldhash::fast::FixedState::default().hash_one(path);
         let worker =
@@ -247,29 +260,30 @@ impl Follower {
         let generation = Arc::clone(&opened.generation);
         self.unreadable.remove(path);
         self.known.entry(target).or_default().add(&generation);
-        self.wiring.positions.follow(&path.to_string_lossy(), id, &generation);
-        self.by_path.entry(target).or_default().insert(path.to_path_buf(), id);
+        self.wiring.positions.follow(&text, id, &generation);
+        self.by_path.entry(target).or_default().insert(Arc::clone(&text), id);
         self.listen_to(path, id);
         self.sources.insert(
             id,
             Followed {
                 target,
-                path: path.to_path_buf(),
+                path: Arc::clone(&text),
                 worker,
                 current: Some(generation.inode),
                 generations: vec![generation],
                 aliases: VecDeque::new(),
                 waiting: Vec::new(),
                 seen,
+                is_link: false,
                 is_polled: true,
                 is_left: false,
             },
         );
-        let labels = self.labels_of(target, path);
-        tracing::info!(path = %path.display(), position = opened.start, "reading file");
-        let source = Source { id, job: target.0, path: path.to_path_buf(), labels, opened };
+        let labels = self.labels_of(target, &text);
+        tracing::info!(path = &*text, position = opened.start, "reading file");
+        let source = Source { id, job: target.0, path: text, labels, opened };
         self.wiring.mailboxes[worker].send(Message::Open(Box::new(source)));
-        id
+        Some(id)
     }
 
     /// Whether positions of a job are lines of compressed files, not bytes.
@@ -280,18 +294,17 @@ impl Follower {
     fn rotate(&mut self, id: SourceId, opened: Opened, seen: (u64, i64)) {
         let Some(followed) = self.sources.get_mut(&id) else { return };
         let generation = Arc::clone(&opened.generation);
-        tracing::info!(path = %followed.path.display(), position = opened.start, "file was rotated");
+        tracing::info!(path = &*followed.path, position = opened.start, "file was rotated");
         self.known.entry(followed.target).or_default().add(&generation);
         followed.current = Some(generation.inode);
         followed.seen = seen;
-        let path = followed.path.to_string_lossy();
-        self.wiring.positions.follow(&path, id, &generation);
+        self.wiring.positions.follow(&followed.path, id, &generation);
         followed.generations.retain(|generation| generation.closed.get().is_none());
         followed.generations.push(generation);
         self.wiring.mailboxes[followed.worker].send(Message::Rotated(id, opened));
         // A link leads to another name now.
-        let path = followed.path.clone();
-        self.listen_to(&path, id);
+        let path = Arc::clone(&followed.path);
+        self.listen_to(Path::new(&*path), id);
     }
 
     /// The file of a source has lost its name.
@@ -316,12 +329,13 @@ impl Follower {
             .sources
             .values()
             .filter(|followed| followed.is_polled || self.watch.is_none())
-            .map(|followed| (followed.target, followed.path.clone(), followed.seen))
+            .map(|followed| (followed.target, Arc::clone(&followed.path), followed.seen))
             .collect();
         let mut changed = false;
         for (target, path, seen) in polled {
-            self.look_at(target, &path);
-            let id = self.source_of(target, &path);
+            let path = Path::new(&*path);
+            self.look_at(target, path);
+            let id = self.source_of(target, path);
             changed |= id.is_none_or(|id| self.sources[&id].seen != seen);
         }
         let doubled = (self.poll_interval * 2).min(self.rhythm.poll_max);
@@ -340,9 +354,9 @@ impl Follower {
                 // that appears.
                 let interested =
                     names.get(event.directory).and_then(|names| names.get(event.name.as_os_str()));
-                for id in interested.into_iter().flatten() {
-                    if let Some(followed) = sources.get(id) {
-                        mailboxes[followed.worker].changed(*id);
+                for id in interested.into_iter().flat_map(Listeners::iter) {
+                    if let Some(followed) = sources.get(&id) {
+                        mailboxes[followed.worker].changed(id);
                     }
                 }
                 return;
@@ -394,6 +408,12 @@ impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Follower").field("sources", &self.sources.len()).finish_non_exhaustive()
     }
+}
+
+/// What a path leads to, and whether it is a link. One question for most paths, which are none.
+fn follow_link(path: &Path) -> io::Result<(fs::Metadata, bool)> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() { Ok((fs::metadata(path)?, true)) } else { Ok((metadata, false)) }
 }
 
 /// Size and modification time: what changes when a file is written to.

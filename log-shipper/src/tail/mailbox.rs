@@ -5,7 +5,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -39,7 +38,7 @@ pub struct Generation {
     /// How far it is done.
     pub progress: Arc<Progress>,
     /// Set when the worker has read it to its end and closed it.
-    pub closed: OnceLock<Closed>,
+    pub closed: OnceLock<Box<Closed>>,
     /// How it begins, as far as it was read.
     beginning: Mutex<Fingerprint>,
 }
@@ -88,7 +87,7 @@ pub struct Source {
     /// Index of the scrape config.
     pub job: usize,
     /// As matched by the pattern.
-    pub path: PathBuf,
+    pub path: Arc<str>,
     /// Labels of its lines, `filename` included.
     pub labels: Arc<LabelSet>,
     /// The first generation.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,25 +34,28 @@ pub struct Saved {
 #[derive(Debug)]
 struct Follower {
     source: SourceId,
-    /// Files of the path that are not done, the one it names now last.
-    generations: Vec<Arc<Generation>>,
+    /// The file that the path names now, or named last.
+    current: Arc<Generation>,
+    /// Files that it named before and that are not done, oldest first.
+    earlier: Vec<Arc<Generation>>,
 }
 
 impl Follower {
     fn forget_done(&mut self) {
-        let last = self.generations.last().map(|last| last.progress.file());
-        self.generations
-            .retain(|generation| !generation.is_done() || Some(generation.progress.file()) == last);
+        self.earlier.retain(|generation| !generation.is_done());
     }
 
-    fn records(&self, path: &str) -> impl Iterator<Item = FileRecord> {
-        let last = self.generations.len();
-        self.generations.iter().enumerate().map(move |(index, generation)| FileRecord {
-            path: path.to_owned(),
+    fn generations(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.earlier.iter().chain([&self.current])
+    }
+
+    fn records(&self, path: &Arc<str>) -> impl Iterator<Item = FileRecord> {
+        self.generations().map(move |generation| FileRecord {
+            path: Arc::clone(path),
             inode: generation.inode,
             fingerprint: generation.beginning(),
             position: generation.progress.position(),
-            is_current: index + 1 == last,
+            is_current: Arc::ptr_eq(generation, &self.current),
         })
     }
 }
@@ -62,19 +65,19 @@ struct State {
     /// From the file, or of paths that are not followed any more.
     known: Positions,
     /// Path to its followers: several scrape configs may read one file.
-    followed: BTreeMap<String, Vec<Follower>>,
+    followed: BTreeMap<Arc<str>, Vec<Follower>>,
     /// Files that this run is done with under a path that may still name them.
     finished: BTreeMap<Inode, FileRecord>,
     /// Their paths.
-    finished_paths: BTreeSet<String>,
+    finished_paths: BTreeSet<Arc<str>>,
     /// Files of the earlier run that were looked for.
     resumed: BTreeSet<Inode>,
     /// The others, once it is known which of them still exist.
     left_over: Option<Vec<FileRecord>>,
     /// Sources that are no files, by their key: several scrape configs may read one source.
     cursors: BTreeMap<String, Vec<Arc<Cursor>>>,
-    /// Hashes of what was saved last.
-    saved: [u64; 2],
+    /// Hash of what was saved last.
+    saved: Option<u64>,
 }
 
 /// Shared by the watcher, which enters files, and the task that saves.
@@ -105,7 +108,7 @@ impl PositionTable {
         let state = self.state();
         let followers = state.followed.get(path).into_iter().flatten();
         let of_others = followers
-            .flat_map(|follower| &follower.generations)
+            .flat_map(Follower::generations)
             .filter(|generation| generation.inode == inode)
             .map(|generation| generation.progress.position())
             .min();
@@ -126,7 +129,7 @@ impl PositionTable {
             None => None,
         };
         if let Some(record) = self.earlier.of_file(inode, file) {
-            let is_its_own = record.path == path && record.is_current;
+            let is_its_own = *record.path == *path && record.is_current;
             return Ok(saved.filter(|_| is_its_own).or(Some(record.position)));
         }
         if self.earlier.of_path(path).any(|record| record.is_current) {
@@ -151,17 +154,18 @@ impl PositionTable {
     }
 
     /// A source reads a file, which its path names now.
-    pub fn follow(&self, path: &str, source: SourceId, generation: &Arc<Generation>) {
+    pub fn follow(&self, path: &Arc<str>, source: SourceId, generation: &Arc<Generation>) {
         let mut state = self.state();
-        let followers = state.followed.entry(path.to_owned()).or_default();
-        let generation = Arc::clone(generation);
+        let followers = state.followed.entry(Arc::clone(path)).or_default();
+        let current = Arc::clone(generation);
         let known = followers.iter_mut().find(|follower| follower.source == source);
         if let Some(follower) = known {
-            follower.generations.push(generation);
+            let before = std::mem::replace(&mut follower.current, current);
+            follower.earlier.push(before);
             follower.forget_done();
         } else {
             followers.reserve_exact(1);
-            followers.push(Follower { source, generations: vec![generation] });
+            followers.push(Follower { source, current, earlier: Vec::new() });
         }
     }
 
@@ -170,30 +174,28 @@ impl PositionTable {
         let mut state = self.state();
         let followers = state.followed.get_mut(path).into_iter().flatten();
         for follower in followers.filter(|follower| follower.source == source) {
-            let index = follower.generations.len().saturating_sub(1);
-            follower.generations.insert(index, Arc::clone(generation));
+            follower.earlier.push(Arc::clone(generation));
         }
     }
 
     /// A source is done with a path; its last position is kept while the file is there.
     pub fn unfollow(&self, path: &str, source: SourceId) {
         let mut state = self.state();
-        let Some(followers) = state.followed.get_mut(path) else { return };
-        let Some(index) = followers.iter().position(|known| known.source == source) else { return };
-        let follower = followers.remove(index);
-        if followers.is_empty() {
-            state.followed.remove(path);
-            if let Some(record) = follower.records(path).last() {
-                state.known.insert(path.to_owned(), record.position.to_string());
-                state.finish(record);
-            }
+        let Some((path, mut followers)) = state.followed.remove_entry(path) else { return };
+        let index = followers.iter().position(|known| known.source == source);
+        let gone = index.map(|index| followers.remove(index));
+        if !followers.is_empty() {
+            state.followed.insert(path, followers);
+        } else if let Some(record) = gone.and_then(|follower| follower.records(&path).last()) {
+            state.known.insert(path.to_string(), record.position.to_string());
+            state.finish(record);
         }
     }
 
     /// The position of a path that nobody follows, because its file was read under another name.
     pub fn set(&self, record: FileRecord) {
         let mut state = self.state();
-        state.known.insert(record.path.clone(), record.position.to_string());
+        state.known.insert(record.path.to_string(), record.position.to_string());
         state.finish(record);
     }
 
@@ -235,14 +237,17 @@ impl PositionTable {
     /// What is to be saved now, by path. Paths that nobody follows and that do not exist are left
     /// out.
     pub fn snapshot(&self) -> Positions {
-        self.state().positions()
+        let mut state = self.state();
+        state.tidy_positions();
+        state.positions()
     }
 
     /// All of it, for the next configuration.
     pub fn saved(&self) -> Saved {
         let mut state = self.state();
-        let positions = state.positions();
-        Saved { positions, records: state.records(&self.earlier).into_iter().collect() }
+        state.tidy_positions();
+        state.tidy_records(&self.earlier);
+        Saved { positions: state.positions(), records: state.each_record().collect() }
     }
 
     /// Saves what changed since the last time.
@@ -250,44 +255,80 @@ impl PositionTable {
     /// # Errors
     /// Which step failed on which file; the old file is untouched then.
     pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
-        let (yaml, records, saved) = {
+        let (yaml, records, now) = {
             let mut state = self.state();
-            let yaml = positions_file::to_yaml(&state.positions());
-            (yaml, file_records::to_json(&state.records(&self.earlier)), state.saved)
+            // The texts of 50,000 files are megabytes: they are not made for nothing.
+            state.tidy_positions();
+            state.tidy_records(&self.earlier);
+            let now = state.hash();
+            if state.saved == Some(now) {
+                return Ok(());
+            }
+            (state.positions(), state.records(), now)
         };
-        // With 50,000 files the texts are megabytes: they are not kept.
-        let now = [&yaml, &records].map(|text| FixedState::default().hash_one(text));
-        if saved[0] != now[0] {
-            atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
-        }
-        if saved[1] != now[1] {
-            let path = file_records::path_beside(&self.path);
-            atomic_file::replace(&path, records.as_bytes(), MODE)?;
-        }
-        self.state().saved = now;
+        let yaml = positions_file::to_yaml(&yaml);
+        atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
+        drop(yaml);
+        let records = file_records::to_json(&records);
+        let path = file_records::path_beside(&self.path);
+        atomic_file::replace(&path, records.as_bytes(), MODE)?;
+        self.state().saved = Some(now);
         Ok(())
     }
 }
 
 impl State {
     fn finish(&mut self, record: FileRecord) {
-        self.finished_paths.insert(record.path.clone());
+        self.finished_paths.insert(Arc::clone(&record.path));
         self.finished.insert(record.inode, record);
     }
 
-    fn positions(&mut self) -> Positions {
+    /// Forgets positions of what is not there any more.
+    fn tidy_positions(&mut self) {
         let Self { known, followed, .. } = self;
         known.retain(|key, _| {
             positions_file::is_cursor(key)
-                || followed.contains_key(key)
+                || followed.contains_key(&**key)
                 || Path::new(key).try_exists().unwrap_or(true)
         });
-        let mut positions = known.clone();
-        for (path, followers) in followed {
-            let last = followers.iter().filter_map(|follower| follower.generations.last());
-            let position = last.map(|generation| generation.progress.position()).min();
+    }
+
+    /// The same for files, and for what is done.
+    fn tidy_records(&mut self, earlier: &FileRecords) {
+        for follower in self.followed.values_mut().flatten() {
+            follower.forget_done();
+        }
+        let still_names = |record: &FileRecord| {
+            std::fs::metadata(&*record.path)
+                .is_ok_and(|metadata| Inode::of(&metadata) == record.inode)
+        };
+        self.finished.retain(|_, record| still_names(record));
+        let paths = self.finished.values().map(|record| Arc::clone(&record.path));
+        self.finished_paths = paths.collect();
+        let left_over = self.left_over.get_or_insert_with(|| {
+            earlier.iter().filter(|record| find(record, None).is_some()).cloned().collect()
+        });
+        left_over.retain(|record| !self.resumed.contains(&record.inode));
+    }
+
+    /// Of everything that [`Self::positions`] and [`Self::records`] return.
+    fn hash(&self) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        self.known.hash(&mut hasher);
+        for cursor in self.cursors.values().flatten() {
+            (cursor.key(), cursor.reached()).hash(&mut hasher);
+        }
+        self.each_record().for_each(|record| record.hash(&mut hasher));
+        hasher.finish()
+    }
+
+    fn positions(&self) -> Positions {
+        let mut positions = self.known.clone();
+        for (path, followers) in &self.followed {
+            let current = followers.iter().map(|follower| &follower.current);
+            let position = current.map(|generation| generation.progress.position()).min();
             if let Some(position) = position {
-                positions.insert(path.clone(), position.to_string());
+                positions.insert(path.to_string(), position.to_string());
             }
         }
         for (key, followers) in &self.cursors {
@@ -303,25 +344,16 @@ impl State {
         positions
     }
 
-    fn records(&mut self, earlier: &FileRecords) -> Vec<FileRecord> {
-        for follower in self.followed.values_mut().flatten() {
-            follower.forget_done();
-        }
-        let still_names = |record: &FileRecord| {
-            std::fs::metadata(&record.path)
-                .is_ok_and(|metadata| Inode::of(&metadata) == record.inode)
-        };
-        self.finished.retain(|_, record| still_names(record));
-        let paths = self.finished.values().map(|record| record.path.clone());
-        self.finished_paths = paths.collect();
-        let left_over = self.left_over.get_or_insert_with(|| {
-            earlier.iter().filter(|record| find(record, None).is_some()).cloned().collect()
-        });
-        left_over.retain(|record| !self.resumed.contains(&record.inode));
+    fn records(&self) -> Vec<FileRecord> {
+        self.each_record().collect()
+    }
+
+    fn each_record(&self) -> impl Iterator<Item = FileRecord> {
         let followed = self.followed.iter().flat_map(|(path, followers)| {
             followers.iter().flat_map(move |follower| follower.records(path))
         });
-        followed.chain(self.finished.values().cloned()).chain(left_over.iter().cloned()).collect()
+        let others = self.finished.values().chain(self.left_over.iter().flatten());
+        followed.chain(others.cloned())
     }
 }
 
@@ -347,7 +379,7 @@ fn slowest(followers: &[Arc<Cursor>]) -> Option<String> {
 /// Looks for a recorded file in the directory of its path: by inode, or, where `now` is the inode
 /// that the path has now, also a copy that was made before the file was truncated.
 pub fn find(record: &FileRecord, now: Option<Inode>) -> Option<(PathBuf, File)> {
-    let path = Path::new(&record.path);
+    let path = Path::new(&*record.path);
     let is_it = |path: &Path| {
         let file = File::open(path).ok()?;
         record.fingerprint.is_of(&file).ok()?.then_some(file)

@@ -114,7 +114,9 @@ pub fn to_yaml(positions: &Positions) -> String {
     if positions.is_empty() {
         return "positions: {}\n".to_owned();
     }
-    let mut text = String::from("positions:\n");
+    let size = positions.iter().map(|(path, offset)| path.len() + offset.len() + 8);
+    let mut text = String::with_capacity(16 + size.sum::<usize>());
+    text.push_str("positions:\n");
     for (path, offset) in positions {
         // Quoted where a plain scalar could mean something else.
         let plain = path.starts_with('/')

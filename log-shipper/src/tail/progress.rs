@@ -93,7 +93,12 @@ impl Progress {
 
     /// A batch was accepted, or given up for good.
     pub fn settle(&self, batch: BatchId) {
-        self.state().batches.retain(|(known, _)| *known != batch);
+        let mut state = self.state();
+        state.batches.retain(|(known, _)| *known != batch);
+        if state.batches.is_empty() {
+            // An idle file keeps no memory for them: there may be 50,000.
+            state.batches = Vec::new();
+        }
     }
 
     /// Where a reader has to begin to lose nothing.

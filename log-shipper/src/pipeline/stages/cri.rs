@@ -22,7 +22,6 @@ use super::timestamp::last_times::LastTimes;
 use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::{Entry, FileId};
-use crate::pipeline::extracted::Value;
 use crate::pipeline::stage::{Context, Stage, Verdict};
 
 /// Options as in the configuration.
@@ -143,7 +142,7 @@ impl Stage for CriStage {
             (&shared.content, line.content),
         ];
         for (name, value) in values {
-            entry.extracted.set(name, Value::Text(value.to_vec()));
+            entry.extracted.set_text(name, value);
         }
         let is_partial = line.is_partial();
         let header = entry.line.len() - line.content.len();

@@ -10,14 +10,14 @@ use go_compat::time_layout::{Layout, Zone};
 
 use super::error::StageError;
 use super::json::paths::{Found, Paths};
-use super::json::values::extract;
+use super::json::values::set;
 use super::options::Options;
 use super::stream_key::StreamKeys;
 use super::timestamp::last_times::LastTimes;
 use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
-use crate::pipeline::extracted::{Value, ValueRef};
+use crate::pipeline::extracted::ValueRef;
 use crate::pipeline::stage::{Context, Stage, Verdict};
 
 /// Keys of the driver, and the names their values are extracted under.
@@ -84,8 +84,7 @@ impl Stage for DockerStage {
             return Verdict::Pass;
         }
         for (path, name) in shared.names.iter().enumerate() {
-            let value = found.get(path).map_or(Value::Null, |span| extract(&entry.line[span]));
-            entry.extracted.set(name, value);
+            set(&mut entry.extracted, name, found.get(path).map(|span| &entry.line[span]));
         }
         let Shared { names, layout, zone, .. } = &**shared;
         let value = |index: usize| entry.extracted.get(&names[index]);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::paths::{Found, Paths};
 use self::search::{Document, Expression};
-use self::values::extract;
+use self::values::set;
 use super::error::StageError;
 use super::labels::NameMap;
 use super::options::{self, Options, locate};
@@ -23,7 +23,6 @@ use super::source::Source;
 use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
-use crate::pipeline::extracted::Value;
 use crate::pipeline::stage::{Context, Stage, Verdict};
 use crate::pipeline::stage_metrics::{DropCounter, StageMetrics};
 
@@ -145,8 +144,7 @@ impl Stage for JsonStage {
             return Verdict::Drop;
         }
         for (path, name) in wanted.names.iter().enumerate() {
-            let value = found.get(path).map_or(Value::Null, |span| extract(&text[span]));
-            entry.extracted.set(name, value);
+            set(&mut entry.extracted, name, found.get(path).map(|span| &text[span]));
         }
         if !wanted.expressions.is_empty()
             && let Some(document) = Document::new(text)

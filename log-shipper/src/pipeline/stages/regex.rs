@@ -13,7 +13,6 @@ use super::source::Source;
 use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
-use crate::pipeline::extracted::Value;
 use crate::pipeline::stage::{Context, Stage, Verdict};
 
 /// Options as in the configuration.
@@ -99,7 +98,7 @@ impl Stage for RegexStage {
         if regexp.captures_read(locations, text) {
             for (group, name) in &**groups {
                 let value = locations.get(*group).map_or(&[][..], |(begin, end)| &text[begin..end]);
-                entry.extracted.set(name, Value::Text(value.to_vec()));
+                entry.extracted.set_text(name, value);
             }
         }
         Verdict::Pass
@@ -115,6 +114,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::pipeline::extracted::Value;
     use crate::pipeline::extracted::ValueRef;
     use crate::pipeline::stages::testing::{entry, extract, run, text};
 

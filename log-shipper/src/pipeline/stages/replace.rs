@@ -145,7 +145,7 @@ impl Stage for ReplaceStage {
         replacing.result.extend_from_slice(&text[replacing.replaced..]);
         match source.name() {
             None => std::mem::swap(&mut entry.line, result),
-            Some(name) => entry.extracted.set(name, Value::Text(result.clone())),
+            Some(name) => entry.extracted.set_text(name, result),
         }
         for ((_, name), becomes) in groups.iter().zip(named) {
             if let Some(text) = becomes.take() {

@@ -15,7 +15,7 @@ use super::options::{Options, locate};
 use crate::config::Finding;
 use crate::config::yaml::Node;
 use crate::pipeline::entry::Entry;
-use crate::pipeline::extracted::{Value, ValueRef};
+use crate::pipeline::extracted::ValueRef;
 use crate::pipeline::stage::{Context, Stage, Verdict};
 
 /// Options as in the configuration.
@@ -99,7 +99,7 @@ impl Stage for TemplateStage {
         if self.rendered.is_empty() {
             entry.extracted.remove(&self.source);
         } else {
-            entry.extracted.set(&self.source, Value::Text(self.rendered.clone()));
+            entry.extracted.set_text(&self.source, &self.rendered);
         }
         Verdict::Pass
     }
@@ -114,6 +114,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::pipeline::extracted::Value;
     use crate::pipeline::stages::testing::{entry, extract, run, text};
 
     fn stage(source: &str, template: &str) -> TemplateStage {

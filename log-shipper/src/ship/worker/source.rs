@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use encoding_rs::Encoding;
-use prometheus_model::instrument::{Counter, Gauge};
 use prometheus_model::label_set::LabelSet;
 
 use crate::metrics::Metrics;
+use crate::metrics::files::FileCounts;
 use crate::pipeline::entry::Origin;
 use crate::ship::line_shipper::LineShipper;
 use crate::tail::compressed_reader::{CompressedReader, Format};
@@ -89,27 +89,23 @@ pub enum Turn {
 pub struct Source {
     /// Index of the scrape config.
     pub job: usize,
-    /// The path as text, as in the labels of metrics.
-    pub path: String,
+    /// As matched by the pattern, and as in the labels of metrics.
+    pub path: Arc<str>,
     /// Stages hold lines back.
     pub is_held: bool,
     /// When the worker looks at it again by itself.
     pub timer: Option<Instant>,
-    file_path: PathBuf,
     labels: Arc<LabelSet>,
     open: VecDeque<Open>,
     /// A stage or limit wants no line before this time.
     paused_until: Option<Instant>,
     encoding: Option<&'static Encoding>,
-    read_lines: Counter,
-    read_bytes: Gauge,
-    file_bytes: Gauge,
+    counts: FileCounts,
 }
 
 impl Source {
     /// A source with its first file.
     pub fn open(source: mailbox::Source, options: &ReaderOptions, metrics: &Metrics) -> Self {
-        let path = source.path.to_string_lossy().into_owned();
         let mut this = Self {
             job: source.job,
             is_held: false,
@@ -118,11 +114,8 @@ impl Source {
             open: VecDeque::with_capacity(1),
             paused_until: None,
             encoding: options.encoding,
-            read_lines: metrics.read_lines.get(&[&path]),
-            read_bytes: metrics.read_bytes.get(&[&path]),
-            file_bytes: metrics.file_bytes.get(&[&path]),
-            path,
-            file_path: source.path,
+            counts: metrics.files.of(&source.path),
+            path: source.path,
         };
         this.open.push_back(Open::new(source.opened, options));
         this
@@ -206,7 +199,8 @@ impl Source {
                 index += 1;
                 continue;
             }
-            let (result, pause) = match self.open[index].reopen(&self.file_path, descriptors) {
+            let (result, pause) = match self.open[index].reopen(Path::new(&*self.path), descriptors)
+            {
                 Ok(()) => self.read_one(index, buffer, shipper, metrics),
                 Err(error) => (Err(error), None),
             };
@@ -222,13 +216,13 @@ impl Source {
                 }
                 Ok(Outcome::AtEnd) => {}
                 Err(error) => {
-                    tracing::warn!(path = self.path, %error, "file cannot be read, trying again");
+                    tracing::warn!(path = &*self.path, %error, "file cannot be read, trying again");
                     let open = &mut self.open[index];
                     open.next_look = now + ERROR_PAUSE;
                     let since = *open.failing_since.get_or_insert(now);
                     if (open.has_ended || open.leave_at.is_some()) && since + GIVE_UP <= now {
                         tracing::error!(
-                            path = self.path,
+                            path = &*self.path,
                             "giving up a rotated file that cannot be read"
                         );
                         metrics.files_given_up.inc();
@@ -295,7 +289,7 @@ impl Source {
             }
         };
         if lines > 0 {
-            self.read_lines.inc_by(lines);
+            self.counts.read_lines(lines);
             open.last_line = shipper.now();
             let held = shipper.held_since(job, file);
             self.is_held |= held.is_some();
@@ -308,12 +302,11 @@ impl Source {
         (result, pause)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "exact up to files of 8 PiB")]
     fn show_sizes(&self) {
         let Some(open) = self.open.back() else { return };
-        self.read_bytes.set(open.reader.position() as f64);
+        self.counts.set_read_bytes(open.reader.position());
         if let Some(Ok(metadata)) = open.reader.file().map(File::metadata) {
-            self.file_bytes.set(metadata.len() as f64);
+            self.counts.set_file_bytes(metadata.len());
         }
     }
 
@@ -323,9 +316,9 @@ impl Source {
         metrics.truncations.inc();
         let open = &mut self.open[index];
         let Reader::Plain(reader) = &mut open.reader else { return };
-        let copy = find_copy(&self.file_path, reader, open.generation.inode);
+        let copy = find_copy(Path::new(&*self.path), reader, open.generation.inode);
         tracing::info!(
-            path = self.path,
+            path = &*self.path,
             position = reader.position(),
             copy = copy.as_ref().map(|(path, _)| tracing::field::display(path.display())),
             "file was truncated, reading it from the start"
@@ -373,9 +366,9 @@ impl Source {
                 std::ops::ControlFlow::Continue(())
             });
             if let Err(error) = result {
-                tracing::warn!(path = self.path, %error, "the end of a rotated file cannot be read");
+                tracing::warn!(path = &*self.path, %error, "the end of a rotated file cannot be read");
             }
-            self.read_lines.inc_by(lines);
+            self.counts.read_lines(lines);
         }
         self.close(index, shipper);
     }
@@ -394,8 +387,9 @@ impl Source {
         let metadata = open.reader.file().map(File::metadata);
         let has_name = metadata.is_some_and(|found| found.is_ok_and(|file| file.nlink() > 0));
         let at = SystemTime::now();
-        let _ = open.generation.closed.set(Closed { position, beginning, at, has_name });
-        let path = &self.path;
+        let closed = Closed { position, beginning, at, has_name };
+        let _ = open.generation.closed.set(Box::new(closed));
+        let path = &*self.path;
         if open.leave_at.is_some() {
             tracing::info!(path, position, "left a file: its target is gone");
         } else {

@@ -3,6 +3,10 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::{Follower, TargetKey};
 use crate::discovery::target::Target;
@@ -64,7 +68,7 @@ impl Follower {
             let Some(followed) = self.sources.get_mut(&id) else { continue };
             let job = followed.target.0;
             let covers = |target: &Option<Target>| {
-                target.as_ref().is_some_and(|target| target.covers(&followed.path))
+                target.as_ref().is_some_and(|target| target.covers(Path::new(&*followed.path)))
             };
             let successor = self.targets[job].iter().position(covers).map(|index| (job, index));
             let successor = successor.filter(|_| followed.current.is_some());
@@ -79,7 +83,7 @@ impl Follower {
                 }
                 // The other target reads the same lines.
                 Some(_) => 0,
-                None => fs::metadata(&followed.path).map_or(u64::MAX, |metadata| metadata.len()),
+                None => fs::metadata(&*followed.path).map_or(u64::MAX, |metadata| metadata.len()),
             };
             followed.is_left = true;
             if followed.current.take().is_some() {
@@ -99,27 +103,28 @@ impl Follower {
                 self.by_path.remove(&former);
             }
         }
-        self.by_path.entry(successor).or_default().insert(followed.path.clone(), id);
+        self.by_path.entry(successor).or_default().insert(Arc::clone(&followed.path), id);
         let known = self.known.remove(&former);
         let known_now = self.known.entry(successor).or_default();
         known_now.absorb(known.unwrap_or_default());
         for generation in &followed.generations {
             known_now.add(generation);
         }
-        let (worker, path) = (followed.worker, followed.path.clone());
+        let (worker, path) = (followed.worker, Arc::clone(&followed.path));
         let labels = self.labels_of(successor, &path);
         self.wiring.mailboxes[worker].send(Message::Relabelled(id, labels));
-        tracing::info!(path = %path.display(), "lines of a file get other labels");
+        tracing::info!(path = &*path, "lines of a file get other labels");
     }
 
     /// Sources whose path is gone are finished; when their worker is done they are forgotten.
-    pub(super) fn forget_vanished(&mut self, seen: &HashSet<SourceId>) {
+    pub(super) fn forget_vanished(&mut self, seen: &HashSet<SourceId, RandomState>) {
         let gone: Vec<SourceId> =
             self.sources.keys().filter(|id| !seen.contains(id)).copied().collect();
+        let mut is_forgotten = false;
         for id in gone {
             let Some(followed) = self.sources.get_mut(&id) else { continue };
             // A directory that could not be listed is no proof.
-            let is_there = || match fs::metadata(&followed.path) {
+            let is_there = || match fs::metadata(&*followed.path) {
                 Ok(_) => true,
                 Err(error) => {
                     !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
@@ -133,9 +138,16 @@ impl Follower {
             followed.generations.retain(|generation| generation.closed.get().is_none());
             if followed.generations.is_empty() {
                 self.forget(id);
+                is_forgotten = true;
             }
         }
-        self.names.retain(|_, names| !names.is_empty());
+        if is_forgotten {
+            let sources = &self.sources;
+            self.names.retain(|_, names| {
+                names.retain(|_, listeners| listeners.retain(|id| sources.contains_key(&id)));
+                !names.is_empty()
+            });
+        }
         for known in self.known.values_mut() {
             known.tidy();
         }
@@ -148,21 +160,16 @@ impl Follower {
         self.unreadable.retain(|path, _| path.try_exists().unwrap_or(true));
     }
 
+    /// Its names are forgotten by the caller, those of many sources at once.
     fn forget(&mut self, id: SourceId) {
         let Some(followed) = self.sources.remove(&id) else { return };
-        self.wiring.positions.unfollow(&followed.path.to_string_lossy(), id);
+        self.wiring.positions.unfollow(&followed.path, id);
         self.wiring.mailboxes[followed.worker].send(Message::Forgotten(id));
         if let Some(paths) = self.by_path.get_mut(&followed.target) {
             paths.remove(&followed.path);
             if paths.is_empty() {
                 self.by_path.remove(&followed.target);
             }
-        }
-        for names in self.names.values_mut() {
-            names.retain(|_, sources| {
-                sources.retain(|source| *source != id);
-                !sources.is_empty()
-            });
         }
     }
 }

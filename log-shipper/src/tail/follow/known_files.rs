@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(known.find(inode, &path), Known::Active);
         let closed =
             Closed { position: 4, beginning: fingerprint, at: SystemTime::now(), has_name: true };
-        generation.closed.set(closed).unwrap();
+        generation.closed.set(Box::new(closed)).unwrap();
         let done = Known::Done { position: 4, beginning: fingerprint };
         assert_eq!(known.find(inode, &path), done);
         fs::write(&path, "two\n").unwrap();

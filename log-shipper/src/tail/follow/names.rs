@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::known_files::Known;
 use super::{Follower, TargetKey};
@@ -10,6 +11,40 @@ use crate::tail::mailbox::SourceId;
 
 /// Names of rotated files that are listened to, per path: rotation goes on for months.
 const MAX_ALIASES: usize = 16;
+
+/// Who wants to know of a name: nearly always one source.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    first: SourceId,
+    others: Vec<SourceId>,
+}
+
+impl Listeners {
+    fn of(source: SourceId) -> Self {
+        Self { first: source, others: Vec::new() }
+    }
+
+    fn add(&mut self, source: SourceId) {
+        if self.iter().all(|known| known != source) {
+            self.others.push(source);
+        }
+    }
+
+    /// Keeps those that `keep` accepts; whether any is left.
+    pub(super) fn retain(&mut self, keep: impl Fn(SourceId) -> bool) -> bool {
+        self.others.retain(|source| keep(*source));
+        if keep(self.first) {
+            return true;
+        }
+        let next = self.others.pop();
+        self.first = next.unwrap_or(self.first);
+        next.is_some()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = SourceId> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
 
 impl Follower {
     /// A name came to be, or another file took it.
@@ -36,10 +71,10 @@ impl Follower {
         // A link's target may have been replaced: the name is known, but under another path.
         for id in self.interested_in(path) {
             if let Some(followed) = self.sources.get(&id)
-                && followed.path != path
+                && Path::new(&*followed.path) != path
             {
-                let (target, link) = (followed.target, followed.path.clone());
-                self.look_at(target, &link);
+                let (target, link) = (followed.target, Arc::clone(&followed.path));
+                self.look_at(target, Path::new(&*link));
             }
         }
     }
@@ -65,7 +100,8 @@ impl Follower {
     fn add_alias(&mut self, path: &Path, id: SourceId) {
         self.listen_to(path, id);
         let Some(followed) = self.sources.get_mut(&id) else { return };
-        if followed.path == path || followed.aliases.iter().any(|known| known == path) {
+        if Path::new(&*followed.path) == path || followed.aliases.iter().any(|known| known == path)
+        {
             return;
         }
         followed.aliases.push_back(path.to_path_buf());
@@ -76,19 +112,17 @@ impl Follower {
         let place = oldest.as_deref().and_then(|path| Some((path.parent()?, path.file_name()?)));
         if let Some((directory, name)) = place
             && let Some(names) = self.names.get_mut(directory)
-            && let Some(sources) = names.get_mut(name)
+            && let Some(listeners) = names.get_mut(name)
+            && !listeners.retain(|source| source != id)
         {
-            sources.retain(|source| *source != id);
-            if sources.is_empty() {
-                names.remove(name);
-            }
+            names.remove(name);
         }
     }
 
     fn interested_in(&self, path: &Path) -> Vec<SourceId> {
         let names = path.parent().and_then(|directory| self.names.get(directory));
-        let sources = path.file_name().and_then(|name| names?.get(name));
-        sources.cloned().unwrap_or_default()
+        let listeners = path.file_name().and_then(|name| names?.get(name));
+        listeners.map(|listeners| listeners.iter().collect()).unwrap_or_default()
     }
 
     /// News of a path goes to a source; of what it links to, also.
@@ -98,10 +132,33 @@ impl Follower {
         for path in paths {
             let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };
             let names = self.names.entry(directory.to_path_buf()).or_default();
-            let sources = names.entry(name.to_owned()).or_default();
-            if !sources.contains(&id) {
-                sources.push(id);
+            match names.get_mut(name) {
+                Some(listeners) => listeners.add(id),
+                None => {
+                    names.insert(name.to_owned(), Listeners::of(id));
+                }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_listens_to_a_name_is_told_once_until_it_is_gone() {
+        let mut listeners = Listeners::of(1);
+        for source in [2, 1, 3, 2] {
+            listeners.add(source);
+        }
+        assert_eq!(listeners.iter().collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(listeners.retain(|source| source != 1));
+        let mut left: Vec<_> = listeners.iter().collect();
+        left.sort_unstable();
+        assert_eq!(left, [2, 3]);
+        assert!(listeners.retain(|source| source == 2));
+        assert_eq!(listeners.iter().collect::<Vec<_>>(), [2]);
+        assert!(!listeners.retain(|_| false));
     }
 }

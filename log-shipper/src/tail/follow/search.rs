@@ -3,12 +3,15 @@
 //! Most news concerns few targets: a new pod, a new directory. Only those are searched then, because
 //! a search for a thousand targets takes a while, in which no rotated file would be opened.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Follower, TargetKey};
+use foldhash::fast::RandomState;
+
+use super::{Followed, Follower, TargetKey};
 use crate::tail::mailbox::SourceId;
 
 /// A burst of new directories or targets is one search.
@@ -119,7 +122,7 @@ impl Follower {
         self.agenda.stale.clear();
         self.agenda.soon = None;
         let mut directories = BTreeSet::new();
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<SourceId, RandomState> = HashSet::default();
         for job in 0..self.targets.len() {
             for index in 0..self.targets[job].len() {
                 seen.extend(self.search((job, index), &mut directories));
@@ -127,8 +130,13 @@ impl Follower {
         }
         self.forget_vanished(&seen);
         self.open_waiting();
+        let mut places = Places::default();
         for followed in self.sources.values() {
-            directories.extend(watched_directories(&followed.path));
+            places.of(followed, |directory| {
+                if !directories.contains(directory) {
+                    directories.insert(directory.to_path_buf());
+                }
+            });
         }
         if let Some(watch) = &mut self.watch {
             watch.retain(|directory| directories.contains(directory));
@@ -136,7 +144,7 @@ impl Follower {
         self.unwatched.retain(|directory| directories.contains(directory));
         let was_new = self.watch_directories(&directories);
         let sources: Vec<SourceId> = self.sources.keys().copied().collect();
-        self.note_polled(&sources);
+        self.note_polled(&sources, places);
         if was_new {
             // What came between the search and the watch has no event.
             self.agenda.all_soon();
@@ -155,13 +163,16 @@ impl Follower {
         for key in &stale {
             sources.extend(self.search(*key, &mut directories));
         }
+        let mut places = Places::default();
         for id in &sources {
             if let Some(followed) = self.sources.get(id) {
-                directories.extend(watched_directories(&followed.path));
+                places.of(followed, |directory| {
+                    directories.insert(directory.to_path_buf());
+                });
             }
         }
         let was_new = self.watch_directories(&directories);
-        self.note_polled(&sources);
+        self.note_polled(&sources, places);
         let count = stale.len();
         if was_new && count > FEW {
             self.agenda.all_soon();
@@ -211,21 +222,47 @@ impl Follower {
     }
 
     /// Which of the sources get no events.
-    fn note_polled(&mut self, sources: &[SourceId]) {
+    fn note_polled(&mut self, sources: &[SourceId], mut places: Places) {
         let Some(watch) = &self.watch else { return };
         for id in sources {
             let Some(followed) = self.sources.get_mut(id) else { continue };
-            let directories = watched_directories(&followed.path);
-            followed.is_polled = !directories.iter().all(|directory| watch.is_watched(directory));
-            if followed.is_polled {
+            let mut is_polled = false;
+            places.of(followed, |directory| is_polled |= !watch.is_watched(directory));
+            followed.is_polled = is_polled;
+            if is_polled {
                 self.next_poll = self.next_poll.min(Instant::now() + self.rhythm.poll_min);
             }
         }
     }
 }
 
-/// Where events about a path come from: its directory, and that of the file it links to.
-fn watched_directories(path: &Path) -> Vec<PathBuf> {
-    let parents = [Some(path.to_path_buf()), path.canonicalize().ok()];
-    parents.into_iter().flatten().filter_map(|path| path.parent().map(Path::to_path_buf)).collect()
+/// Where events about paths come from: the directory of each, and that of the file it leads to.
+///
+/// The real name of a directory is asked for once for all files in it; a name costs a question per
+/// part of the path.
+#[derive(Debug, Default)]
+struct Places {
+    real_names: HashMap<OsString, Option<PathBuf>, RandomState>,
+}
+
+impl Places {
+    /// Shows the directories of a source.
+    fn of(&mut self, followed: &Followed, mut show: impl FnMut(&Path)) {
+        let path = Path::new(&*followed.path);
+        let Some(parent) = path.parent() else { return };
+        show(parent);
+        if followed.is_link {
+            if let Some(directory) = path.canonicalize().ok().as_deref().and_then(Path::parent) {
+                show(directory);
+            }
+            return;
+        }
+        if !self.real_names.contains_key(parent.as_os_str()) {
+            let real = parent.canonicalize().ok().filter(|real| real != parent);
+            self.real_names.insert(parent.as_os_str().to_owned(), real);
+        }
+        if let Some(Some(real)) = self.real_names.get(parent.as_os_str()) {
+            show(real);
+        }
+    }
 }

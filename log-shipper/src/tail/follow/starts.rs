@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use prometheus_model::label_set::LabelSet;
 
@@ -12,7 +13,6 @@ use crate::tail::file_identity::{Fingerprint, Inode};
 use crate::tail::mailbox::{Generation, Message, Opened, SourceId};
 use crate::tail::position_table;
 use crate::tail::progress::Progress;
-use std::sync::Arc;
 
 impl Follower {
     /// Opens a file at the place where its reading is to begin: `known` if that is clear already.
@@ -60,15 +60,15 @@ impl Follower {
     /// more.
     pub(super) fn resume(&mut self, id: SourceId) {
         let Some(followed) = self.sources.get(&id) else { return };
-        let (target, path) = (followed.target, followed.path.clone());
+        let (target, path) = (followed.target, Arc::clone(&followed.path));
         let Some(now) = followed.current else { return };
-        let text = path.to_string_lossy();
-        for record in self.wiring.positions.take_unfinished(&text, now) {
+        for record in self.wiring.positions.take_unfinished(&path, now) {
             let is_same = record.inode == now;
             let Some((name, file)) = position_table::find(&record, Some(now)) else {
                 if !is_same {
                     tracing::warn!(
-                        path = %path.display(), position = record.position,
+                        path = &*path,
+                        position = record.position,
                         "a file that was rotated while the shipper was not running is gone: what \
                          it had behind this position is not shipped"
                     );
@@ -107,8 +107,7 @@ impl Follower {
         let Some(followed) = self.sources.get_mut(&id) else { return };
         let generation = Arc::clone(&opened.generation);
         self.known.entry(followed.target).or_default().add(&generation);
-        let path = followed.path.to_string_lossy();
-        self.wiring.positions.follow_earlier(&path, id, &generation);
+        self.wiring.positions.follow_earlier(&followed.path, id, &generation);
         followed.generations.push(generation);
         self.wiring.mailboxes[followed.worker].send(Message::Missed(id, opened));
     }
@@ -135,15 +134,14 @@ impl Follower {
         }
     }
 
-    pub(super) fn labels_of(&self, target: TargetKey, path: &Path) -> Arc<LabelSet> {
-        let mut labels = self.targets[target.0][target.1]
-            .as_ref()
-            .map(|target| (*target.labels).clone())
-            .unwrap_or_default();
+    pub(super) fn labels_of(&self, target: TargetKey, path: &Arc<str>) -> Arc<LabelSet> {
+        static FILENAME: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(FILENAME_LABEL));
+        let target = self.targets[target.0][target.1].as_ref();
+        let labels = target.map(|target| Arc::clone(&target.labels)).unwrap_or_default();
         // The target's own label of that name wins, as in Promtail.
-        if labels.get(FILENAME_LABEL).is_none() {
-            labels.set(FILENAME_LABEL, &path.to_string_lossy());
+        if labels.get(FILENAME_LABEL).is_some() {
+            return labels;
         }
-        Arc::new(labels)
+        Arc::new(labels.with(&FILENAME, path))
     }
 }

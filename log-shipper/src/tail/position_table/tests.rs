@@ -53,8 +53,8 @@ fn a_path_that_two_jobs_read_is_as_far_as_the_slower_one() {
     let at = |position| {
         Generation::new(inode, Progress::new(position, position), Fingerprint::default())
     };
-    table.follow(path, 1, &at(70));
-    table.follow(path, 2, &at(50));
+    table.follow(&Arc::from(path), 1, &at(70));
+    table.follow(&Arc::from(path), 2, &at(50));
     assert_eq!(table.snapshot()[path], "50");
     assert_eq!(start(&table, path), Some(50), "a third job begins where the others are");
     table.unfollow(path, 2);
@@ -73,9 +73,19 @@ fn the_files_are_written_only_when_something_changed() {
     table.save().unwrap();
     assert!(!yaml.try_exists().unwrap());
     let (_, _, generation) = written(&dir.path().join("a.log"), "line\n");
-    table.follow("/a.log", 1, &generation);
+    table.follow(&Arc::from("/a.log"), 1, &generation);
     table.save().unwrap();
     assert!(yaml.try_exists().unwrap());
+    std::fs::remove_file(&yaml).unwrap();
+    table.save().unwrap();
+    assert!(!yaml.try_exists().unwrap());
+    generation.progress.advance(99, None);
+    table.save().unwrap();
+    assert_eq!(positions_file::load(&yaml).unwrap()["/a.log"], "99");
+    std::fs::remove_file(&yaml).unwrap();
+    generation.set_beginning(Fingerprint::of(b"another"));
+    table.save().unwrap();
+    assert!(yaml.try_exists().unwrap(), "the side file would differ");
 }
 
 #[test]
@@ -95,7 +105,7 @@ fn after_a_restart_a_path_with_another_file_is_read_from_its_start_and_the_old_o
     let (_, _, generation) = written(&log, "2026-01-01 old\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     std::fs::rename(&log, &rotated).unwrap();
     let (inode, _, _) = written(&log, "2026-01-02 new, and longer than the old one\n");
@@ -116,7 +126,7 @@ fn generations_that_were_not_done_at_the_end_are_recorded_until_they_are_found()
     let (inode, _, current) = written(&log, "2026-01-02 new\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &current);
+    first.follow(&Arc::from(path), 1, &current);
     first.follow_earlier(path, 1, &earlier);
     earlier.progress.enter(1, 3);
     first.save().unwrap();
@@ -140,7 +150,7 @@ fn a_file_that_was_copied_and_truncated_while_nobody_looked_is_finished_in_its_c
     let (inode, _, generation) = written(&log, "2026-01-01T00:00:00 a first line that is long\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     std::fs::write(&log, "2026-01-01T00:00:00 a first line that is long\nunread\n").unwrap();
     std::fs::copy(&log, &copy).unwrap();
@@ -158,7 +168,7 @@ fn promtails_own_file_decides_where_the_file_is_the_same() {
     let (_, _, generation) = written(&log, "2026-01-01 line\n");
     let path = log.to_str().unwrap();
     let first = table(dir.path(), &[]);
-    first.follow(path, 1, &generation);
+    first.follow(&Arc::from(path), 1, &generation);
     first.save().unwrap();
     let yaml = format!("positions:\n  {path}: \"4\"\n");
     std::fs::write(dir.path().join("positions.yaml"), yaml).unwrap();
@@ -172,7 +182,7 @@ fn a_file_that_came_under_a_finished_path_is_another() {
     let (_, _, generation) = written(&log, "2026-01-01 line\n");
     let path = log.to_str().unwrap();
     let table = table(dir.path(), &[]);
-    table.follow(path, 1, &generation);
+    table.follow(&Arc::from(path), 1, &generation);
     table.unfollow(path, 1);
     std::fs::rename(&log, dir.path().join("elsewhere")).unwrap();
     written(&log, "2026-01-02 another, longer line\n");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::*;
-use crate::pipeline::extracted::ValueRef;
+use crate::pipeline::extracted::{Value, ValueRef};
 use crate::pipeline::stages::testing::{entry, extract, line, run, text};
 
 fn stage(expressions: &[(&str, &str)]) -> JsonStage {

@@ -3,9 +3,23 @@
 //! Objects and arrays become text again: compact, in the order of the source, numbers and strings
 //! as Go writes them. A key that stands twice in such an object stays twice.
 
+use std::sync::Arc;
+
 use super::cursor::{Cursor, float};
 use super::strings::{push_string, unescape};
-use crate::pipeline::extracted::Value;
+use crate::pipeline::extracted::{Extracted, Value};
+
+/// Stores a JSON value under a name; null where it is absent.
+pub(crate) fn set(extracted: &mut Extracted, name: &Arc<str>, json: Option<&[u8]>) {
+    match json {
+        // What is nearly always extracted is copied once, into memory that is there.
+        Some([b'"', raw @ .., b'"']) if memchr::memchr(b'\\', raw).is_none() => {
+            extracted.set_text(name, raw);
+        }
+        Some(json) => extracted.set(name, extract(json)),
+        None => extracted.set(name, Value::Null),
+    }
+}
 
 /// The value that a JSON value is stored as.
 pub(crate) fn extract(json: &[u8]) -> Value {
