@@ -219,11 +219,9 @@ impl Scenario {
 impl Scenario {
     /// A fault of a function that nobody calls would never happen.
     fn check_names(&self) -> Result<(), ScenarioError> {
-        let own = |place: &'static str, names: Vec<&String>| {
-            names.into_iter().map(move |name| (place.to_owned(), name)).collect::<Vec<_>>()
-        };
-        let mut all = own("absent_symbols", self.absent_symbols.iter().collect());
-        all.extend(own("calls", self.calls.keys().collect()));
+        let mut all: Vec<(String, &String)> = Vec::new();
+        all.extend(self.absent_symbols.iter().map(|name| ("absent_symbols".to_owned(), name)));
+        all.extend(self.calls.keys().map(|name| ("calls".to_owned(), name)));
         for (index, gpu) in self.gpus.iter().enumerate() {
             let place = format!("gpus[{index}]");
             all.extend(gpu.calls.keys().map(|name| (format!("{place}.calls"), name)));

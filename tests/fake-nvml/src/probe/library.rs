@@ -30,6 +30,7 @@ pub(super) fn opened(table: &NvmlLib, report: &mut Report) {
         ask!(report, "", table.nvmlShutdown() => ());
     }
     ask!(report, "", table.nvmlShutdown() => ());
+    ask!(report, "closed", table.nvmlShutdown() => ());
     let mut count = 0;
     ask!(report, "closed", table.nvmlDeviceGetCount_v2(&raw mut count) => count);
 }

@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nvml_wrapper_sys::bindings::{
+    nvmlSystemEventData_v1_t, nvmlSystemEventSetCreateRequest_t, nvmlSystemEventSetWaitRequest_t,
+    nvmlSystemRegisterEventRequest_t,
+};
 use stack_tests::patience::await_condition;
 
-use crate::fixture::{Open, call};
+use crate::fixture::{Open, call, versioned};
 
 const TWO: &str = r#"{"clock": "virtual", "gpus": [{}, {}]}"#;
 const XID: u64 = 0x8;
@@ -205,4 +209,26 @@ fn commands_for_another_node_are_refused() {
     let open = Open::new(TWO);
     let error = open.simulation.happen(r#"{"gpu": 2, "xid": 79}"#).unwrap_err().to_string();
     assert_eq!(error, "`gpu`: 2: accepted are 0 to 1");
+}
+
+#[test]
+fn taking_a_driver_off_a_gpu_is_an_event_of_the_system() {
+    let open = Open::new(TWO);
+    let mut made: nvmlSystemEventSetCreateRequest_t = versioned();
+    assert_eq!(call!(open.table, nvmlSystemEventSetCreate(&raw mut made)), 0);
+    let mut registered =
+        nvmlSystemRegisterEventRequest_t { eventTypes: 1, set: made.set, ..versioned() };
+    assert_eq!(call!(open.table, nvmlSystemRegisterEvents(&raw mut registered)), 0);
+    let mut event = nvmlSystemEventData_v1_t { eventType: 0, gpuId: 0 };
+    let mut waited = nvmlSystemEventSetWaitRequest_t {
+        set: made.set,
+        data: &raw mut event,
+        dataSize: 1,
+        ..versioned()
+    };
+    open.happen(r#"{"gpu": 1, "driver": "bind"}"#);
+    open.happen(r#"{"gpu": 1, "driver": "unbind"}"#);
+    assert_eq!(call!(open.table, nvmlSystemEventSetWait(&raw mut waited)), 0);
+    assert_eq!((waited.numEvent, event.eventType, event.gpuId), (1, 1, 0x1700));
+    assert_eq!(call!(open.table, nvmlSystemEventSetWait(&raw mut waited)), 10, "only unbinding");
 }

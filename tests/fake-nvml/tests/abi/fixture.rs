@@ -140,3 +140,13 @@ impl Open {
 pub(crate) fn answer<T>(code: u32, value: T) -> Result<T, u32> {
     if code == 0 { Ok(value) } else { Err(code) }
 }
+
+/// A structure of zeros with its size and version 1 in front.
+pub(crate) fn versioned<T: Copy>() -> T {
+    // SAFETY: used for structures of numbers and pointers.
+    let mut value: T = unsafe { std::mem::zeroed() };
+    let version = u32::try_from(size_of::<T>()).unwrap() | 1 << 24;
+    // SAFETY: they begin with their version.
+    unsafe { (&raw mut value).cast::<u32>().write(version) };
+    value
+}

@@ -23,7 +23,7 @@ const EVERYTHING: &str = r#"{
          "processes": [{"pid": 21, "memory_mib": 9, "gi": 1}],
          "mig": [{"gi": 1, "profile": "1g.10gb"}, {"gi": 2, "ci": 1, "profile": "2g.20gb"}]},
         {"profile": "a100", "links_down": [11]},
-        {"profile": "b200", "clock_events": null},
+        {"profile": "b200"},
         {"profile": "l40s", "fans": 2, "encoder": {"kind": "constant", "value": 12}},
         {"profile": "t4"}
     ],
@@ -35,19 +35,15 @@ const EVERYTHING: &str = r#"{
     ]
 }"#;
 
-fn everything() -> String {
-    EVERYTHING.replace(r#", "clock_events": null"#, "")
-}
-
 #[test]
 fn the_shared_library_answers_as_the_table_does() {
     let table = {
-        let open = Open::closed(&everything());
+        let open = Open::closed(EVERYTHING);
         Report::of(&open.table)
     };
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("scenario.json");
-    std::fs::write(&scenario, everything()).unwrap();
+    std::fs::write(&scenario, EVERYTHING).unwrap();
     // As the driver's library is found: by its name in a folder.
     let library = folder.path().join("libnvidia-ml.so.1");
     std::fs::copy(fake_nvml::path(), &library).unwrap();
@@ -67,13 +63,15 @@ fn the_shared_library_answers_as_the_table_does() {
 
 #[test]
 fn every_function_is_called_and_has_an_answer() {
-    let open = Open::closed(&everything());
+    let open = Open::closed(EVERYTHING);
     let report = Report::of(&open.table);
     for function in Function::ALL {
         assert!(open.simulation.calls(function.name()) > 0, "{} was not called", function.name());
         let mut lines = report.of_function(function.name());
+        // Waiting for events for no time at all is a timeout.
+        let is_answer = |line: &str| [") = 0", ") = 10"].iter().any(|end| line.contains(end));
         assert!(
-            lines.any(|line| line.contains(") = 0") || line.contains(") = 6")),
+            lines.any(is_answer),
             "{} never answers: {:?}",
             function.name(),
             report.of_function(function.name()).collect::<Vec<_>>()
@@ -87,7 +85,7 @@ fn every_function_is_called_and_has_an_answer() {
 
 #[test]
 fn answers_are_those_of_the_scenario() {
-    let open = Open::closed(&everything());
+    let open = Open::closed(EVERYTHING);
     let report = Report::of(&open.table);
     for line in [
         "nvmlDeviceGetName(0) = 0 \"NVIDIA H100 80GB HBM3\"",
@@ -125,7 +123,7 @@ fn answers_are_those_of_the_scenario() {
         "field(0 3) = 0 3: 7",
         "field(0 144) = 0 1: 1",
         "field(0 194) = 0 5: 18446744073709551614",
-        "nvmlShutdown() = 1",
+        "nvmlShutdown(closed) = 1",
         "nvmlDeviceGetCount_v2(closed) = 1",
     ] {
         let function = line.split('(').next().unwrap();
