@@ -50,7 +50,7 @@ pub struct Objects {
 
 impl Objects {
     /// A number that no other object has or had.
-    pub fn next(&mut self) -> usize {
+    pub fn new_number(&mut self) -> usize {
         self.last += 1;
         0x5EED_0000 + self.last * 16
     }

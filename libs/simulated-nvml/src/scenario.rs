@@ -209,8 +209,8 @@ impl Scenario {
         }
         let mut uuids: Vec<_> = gpus.iter().filter_map(|gpu| gpu.uuid.as_deref()).collect();
         uuids.sort_unstable();
-        if let Some(twice) = uuids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(value("gpus", format!("the UUID {} is given twice", twice[0])));
+        if let Some([twice, _]) = uuids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(value("gpus", format!("the UUID {twice} is given twice")));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(super) fn support(driver: &Driver, target: Target, support: Out<nvmlGpmSuppo
 
 pub(super) fn allocate(driver: &Driver, sample: Out<nvmlGpmSample_t>) -> Answer {
     let mut objects = driver.objects();
-    let number = objects.next();
+    let number = objects.new_number();
     sample.put(without_provenance_mut(number))?;
     objects.samples.insert(number, None);
     Ok(())

@@ -33,8 +33,9 @@ impl Open {
     }
 
     pub(crate) fn closed(scenario: &str) -> Self {
-        let simulation = Simulation::start(Scenario::parse(scenario).unwrap()).unwrap();
-        let table = simulation.table().unwrap();
+        let scenario = Scenario::parse(scenario).expect("the test's scenario is one");
+        let simulation = Simulation::start(scenario).expect("a parsed scenario can be played");
+        let table = simulation.table().expect("the program has symbols");
         Self { simulation, table }
     }
 
@@ -43,7 +44,7 @@ impl Open {
     }
 
     pub(crate) fn happen(&self, json: &str) {
-        self.simulation.happen(json).unwrap();
+        self.simulation.happen(json).expect("it can happen on the node");
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -145,7 +146,7 @@ pub(crate) fn answer<T>(code: u32, value: T) -> Result<T, u32> {
 pub(crate) fn versioned<T: Copy>() -> T {
     // SAFETY: used for structures of numbers and pointers.
     let mut value: T = unsafe { std::mem::zeroed() };
-    let version = u32::try_from(size_of::<T>()).unwrap() | 1 << 24;
+    let version = u32::try_from(size_of::<T>()).expect("structures are small") | 1 << 24;
     // SAFETY: they begin with their version.
     unsafe { (&raw mut value).cast::<u32>().write(version) };
     value

@@ -10,8 +10,8 @@ use stack_tests::patience::await_condition;
 use crate::fixture::Open;
 
 fn append(path: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("opens");
+    file.write_all(text.as_bytes()).expect("is written");
 }
 
 #[test]
