@@ -152,7 +152,8 @@ impl Driver {
         }
     }
 
-    /// The node.
+    /// The node. Whoever holds it must not ask for it again: something that happens in between would
+    /// make both wait for ever.
     pub fn engine(&self) -> RwLockReadGuard<'_, Engine> {
         self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }

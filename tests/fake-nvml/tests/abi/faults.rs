@@ -1,5 +1,6 @@
 //! What goes wrong with GPUs and calls.
 
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -231,4 +232,25 @@ fn taking_a_driver_off_a_gpu_is_an_event_of_the_system() {
     assert_eq!(call!(open.table, nvmlSystemEventSetWait(&raw mut waited)), 0);
     assert_eq!((waited.numEvent, event.eventType, event.gpuId), (1, 1, 0x1700));
     assert_eq!(call!(open.table, nvmlSystemEventSetWait(&raw mut waited)), 10, "only unbinding");
+}
+
+#[test]
+fn calls_and_happenings_do_not_wait_for_each_other_for_ever() {
+    let open = Open::new(r#"{"gpus": [{"mig": [{"gi": 1, "profile": "1g.10gb"}]}]}"#);
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..5_000 {
+                let device = open.device(0).unwrap();
+                let mut sample = null_mut();
+                assert_eq!(call!(open.table, nvmlGpmSampleAlloc(&raw mut sample)), 0);
+                assert_eq!(call!(open.table, nvmlGpmMigSampleGet(device, 1, sample)), 0);
+                assert_eq!(call!(open.table, nvmlGpmSampleFree(sample)), 0);
+            }
+            is_done.store(true, Ordering::Release);
+        });
+        while !is_done.load(Ordering::Acquire) {
+            open.happen(r#"{"init_return": 0}"#);
+        }
+    });
 }

@@ -35,6 +35,8 @@ const EVERYTHING: &str = r#"{
     ]
 }"#;
 
+const TWO: &str = r#"{"gpus": [{}, {}]}"#;
+
 #[test]
 fn the_shared_library_answers_as_the_table_does() {
     let table = {
@@ -151,7 +153,7 @@ fn symbols_that_the_scenario_takes_out_are_not_in_the_table() {
 #[test]
 fn simulations_in_one_process_do_not_see_each_other() {
     let one = Open::new(r#"{"gpus": [{}]}"#);
-    let two = Open::new(r#"{"gpus": [{}, {}]}"#);
+    let two = Open::new(TWO);
     assert_eq!((one.count(), two.count()), (1, 2));
     assert_eq!(call!(one.table, nvmlShutdown()), 0);
     assert_eq!(two.count(), 2);
@@ -179,6 +181,16 @@ fn a_program_that_links_the_simulation_exports_no_symbol_of_nvml() {
     // SAFETY: the symbol is looked up, not called.
     let symbol = unsafe { this.get::<unsafe extern "C" fn() -> u32>(b"nvmlInit_v2\0") };
     assert!(symbol.is_err(), "it would be found before the one of a real library");
+}
+
+#[test]
+fn a_library_can_be_loaded_beside_the_table() {
+    let open = Open::new(TWO);
+    // SAFETY: loading the simulated library runs none of its code.
+    let library = unsafe { NvmlLib::new(fake_nvml::path()) }.unwrap();
+    let mut count = 0;
+    assert_eq!(call!(library, nvmlDeviceGetCount_v2(&raw mut count)), 1, "it is not open");
+    assert_eq!(open.count(), 2);
 }
 
 #[test]
