@@ -115,3 +115,52 @@ fn earliest(engine: &Engine, watches: &[Watch]) -> Option<(u64, usize, usize)> {
     });
     all.min()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scenario::Scenario;
+
+    proptest! {
+        #[test]
+        fn every_event_comes_once_and_in_time(
+            storms in prop::collection::vec((0u64..2_000, 1u64..400, 1u64..600), 0..5),
+            steps in prop::collection::vec(1u64..700_000, 1..12),
+            since in 0u64..1_000_000,
+        ) {
+            let timeline: Vec<_> = storms
+                .iter()
+                .enumerate()
+                .map(|(number, (at, rate, length))| format!(
+                    r#"{{"at_ms": {at}, "storm": {{"gpu": 0, "xid": {number}, "per_s": {rate}, "for_ms": {length}}}}}"#
+                ))
+                .collect();
+            let text = format!(r#"{{"gpus": [{{}}], "timeline": [{}]}}"#, timeline.join(","));
+            let engine = Engine::new(&Scenario::parse(&text).unwrap());
+            let mut due: Vec<_> = storms
+                .iter()
+                .zip(0u64..)
+                .flat_map(|((at, rate, length), number)| {
+                    (0..rate * length / 1_000)
+                        .map(move |event| (at * 1_000 + event * (1_000_000 / rate), number))
+                })
+                .filter(|(at, _)| *at > since)
+                .collect();
+            due.sort_unstable();
+            let mut watches = [Watch::new(&engine, 0, XID, since)];
+            let mut taken = 0;
+            let mut now = since;
+            for step in steps {
+                now += step;
+                while let Some(event) = take(&engine, &mut watches, now) {
+                    prop_assert_eq!(event.data, due[taken].1);
+                    taken += 1;
+                }
+                prop_assert_eq!(taken, due.partition_point(|(at, _)| *at <= now));
+                prop_assert_eq!(next_at(&engine, &watches), due.get(taken).map(|(at, _)| *at));
+            }
+        }
+    }
+}
