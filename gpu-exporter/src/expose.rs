@@ -5,8 +5,13 @@
 pub mod dcgm;
 mod health;
 mod holders;
+pub mod http;
 mod native;
 mod native_labels;
 mod native_names;
 pub mod page;
+pub mod reference;
 mod topology;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The native names: one table from readings to families, in base units.
 //!
-//! Every reading is in the table once, or in [`DCGM_ONLY`]. MIG instances have the same families under
+//! Every reading is in the table once, or in [`DCGM_ONLY`], or is one of [`special`]. MIG instances have the same families under
 //! [`instance_name`], so that a sum over `gpu_*` never counts memory twice.
 
 pub(super) mod special;
@@ -34,9 +34,6 @@ pub(super) const DCGM_ONLY: &[Reading] = &[
     Reading::NvlinkReceiveRate,
     Reading::NvlinkBandwidth,
 ];
-
-/// Readings that have a family of their own making: see [`special`].
-pub(super) const SPECIAL: &[Reading] = &[Reading::RecoveryAction];
 
 /// `gpu_memory_used_bytes` is `gpu_mig_memory_used_bytes` for a MIG instance.
 pub(super) fn instance_name(name: &str) -> String {
@@ -444,7 +441,7 @@ mod tests {
     #[test]
     fn every_reading_is_exposed_once_or_is_of_dcgm_alone() {
         let shown = FAMILIES.iter().flat_map(|family| family.series).map(|(reading, _)| reading);
-        let all: Vec<&Reading> = shown.chain(DCGM_ONLY).chain(SPECIAL).collect();
+        let all: Vec<&Reading> = shown.chain(DCGM_ONLY).chain(&[Reading::RecoveryAction]).collect();
         let missing: Vec<_> = Reading::ALL.iter().filter(|one| !all.contains(one)).collect();
         assert!(missing.is_empty(), "without a name: {missing:?}");
         assert_eq!(all.len(), Reading::ALL.len(), "a reading has two names");
