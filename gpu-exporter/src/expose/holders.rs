@@ -19,10 +19,10 @@ fn is_same(one: &Owner, other: &Owner) -> bool {
 }
 
 /// The labels of a pod that can be shown beside labels of these names.
-pub(super) fn pod_labels<'a>(
-    owner: &'a Owner,
+pub(super) fn pod_labels(
+    owner: &Owner,
     is_taken: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
+) -> impl Iterator<Item = (&str, &str)> {
     let mut last = None;
     owner.pod_labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(
         move |(name, _)| {

@@ -100,13 +100,11 @@ async fn all(
     let asked = parameters.iter().filter(|(name, _)| name == "naming");
     let mut naming = Vec::new();
     for name in asked.clone().flat_map(|(_, value)| value.split(',')) {
-        match named(name.trim()) {
-            Some(one) => naming.push(one),
-            None => {
-                let why = format!("naming `{name}` is not known: accepted are native and dcgm\n");
-                return (StatusCode::BAD_REQUEST, why).into_response();
-            }
-        }
+        let Some(one) = named(name.trim()) else {
+            let why = format!("naming `{name}` is not known: accepted are native and dcgm\n");
+            return (StatusCode::BAD_REQUEST, why).into_response();
+        };
+        naming.push(one);
     }
     let naming = if asked.count() == 0 { Arc::clone(&endpoints.naming) } else { naming.into() };
     endpoints.answer(headers, naming, true).await

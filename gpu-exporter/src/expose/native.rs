@@ -58,6 +58,9 @@ pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot, topology: &Topolog
     page.sampling(writer);
 }
 
+/// A family of what a GPU has several of.
+type Part<T> = (Special, fn(&T) -> Option<f64>);
+
 struct Page<'a> {
     snapshot: &'a Snapshot,
     topology: &'a Topology,
@@ -221,7 +224,7 @@ impl<'a> Page<'a> {
     }
 
     fn fans(&self, writer: &mut Writer) {
-        let families: [(Special, fn(&Fan) -> Option<f64>); 2] =
+        let families: [Part<Fan>; 2] =
             [(special::FAN_SPEED, |fan| fan.speed_ratio), (special::FAN_RPM, |fan| fan.rpm)];
         for (family, value) in families {
             begin(writer, family);
@@ -235,7 +238,7 @@ impl<'a> Page<'a> {
     }
 
     fn links(&self, writer: &mut Writer) {
-        let families: [(Special, fn(&Link) -> Option<f64>); 3] = [
+        let families: [Part<Link>; 3] = [
             (special::LINK_TRANSMIT, |link| link.transmit_bytes),
             (special::LINK_RECEIVE, |link| link.receive_bytes),
             (special::LINK_ACTIVE, |link| link.is_active.map(f64::from)),
@@ -252,7 +255,7 @@ impl<'a> Page<'a> {
     }
 
     fn processes(&self, writer: &mut Writer) {
-        let families: [(Special, fn(&Process) -> Option<f64>); 2] = [
+        let families: [Part<Process>; 2] = [
             (special::PROCESS_MEMORY, |process| process.memory_bytes),
             (special::PROCESS_SM, |process| process.sm_utilization),
         ];
@@ -297,6 +300,7 @@ fn recovery_action(device: &DeviceSnapshot) -> Option<&'static str> {
         return Some("gpu_reset");
     }
     let value = device.readings.last(Reading::RecoveryAction).filter(|_| device.is_up)?;
-    let named = (0_u32..).zip(RECOVERY_ACTIONS).find(|(number, _)| f64::from(*number) == value);
+    let is_it = |number: u32| (f64::from(number) - value).abs() < f64::EPSILON;
+    let named = (0_u32..).zip(RECOVERY_ACTIONS).find(|(number, _)| is_it(*number));
     Some(named.map_or("unknown", |(_, name)| name))
 }

@@ -1,7 +1,5 @@
 //! Labels of native series, made once for as long as devices and their holders stay the same.
 
-use std::slice;
-
 use prometheus_model::exposition::PreparedLabels;
 
 use super::holders;
@@ -102,9 +100,11 @@ pub(super) fn of_instance(
 }
 
 fn push_holder(labels: &mut PreparedLabels, held: &[Allocation], settings: NativeSettings) {
-    let holder = settings.inline_pod_labels.then(|| holders::sole(held)).flatten();
-    for allocation in holder.as_ref().map_or(&[][..], slice::from_ref) {
-        push_owner(labels, &allocation.owner, settings.pod_uid);
+    if !settings.inline_pod_labels {
+        return;
+    }
+    if let Some(holder) = holders::sole(held) {
+        push_owner(labels, &holder.owner, settings.pod_uid);
     }
 }
 

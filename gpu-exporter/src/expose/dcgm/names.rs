@@ -328,6 +328,24 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_version_1_are_all_known() {
+        let one = "sm_clock memory_clock memory_temp gpu_temp power_usage total_energy_consumption \
+            pcie_replay_counter gpu_utilization mem_copy_utilization enc_utilization \
+            dec_utilization xid_errors power_violation thermal_violation sync_boost_violation \
+            board_limit_violation low_util_violation reliability_violation fb_free fb_used \
+            ecc_sbe_volatile_total ecc_dbe_volatile_total ecc_sbe_aggregate_total \
+            ecc_dbe_aggregate_total retired_pages_sbe retired_pages_dbe retired_pages_pending \
+            nvlink_flit_crc_error_count_total nvlink_data_crc_error_count_total \
+            nvlink_replay_error_count_total nvlink_recovery_error_count_total \
+            nvlink_bandwidth_total fi_prof_gr_engine_active fi_prof_sm_active \
+            fi_prof_sm_occupancy fi_prof_pipe_tensor_active fi_prof_dram_active \
+            fi_prof_pcie_tx_bytes fi_prof_pcie_rx_bytes";
+        for name in one.split_whitespace() {
+            assert!(find(&format!("dcgm_{name}")).is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn links_have_a_field_each_and_no_odd_spellings() {
         let link = |name: &str| find(name).map(|field| field.source);
         assert_eq!(link("DCGM_FI_DEV_NVLINK_BANDWIDTH_L0"), Some(Source::LinkBytes(0)));
