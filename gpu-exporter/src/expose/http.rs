@@ -80,9 +80,10 @@ impl Endpoints {
     async fn answer(self, headers: HeaderMap, naming: Arc<[Naming]>, with_own: bool) -> Response {
         let Self { pages, source, own, scrapes, .. } = self;
         let write = move |writer: &mut Writer| {
-            pages.write(writer, &naming, &source.snapshot(), &source.allocations());
+            let (snapshot, allocations) = (source.snapshot(), source.allocations());
+            pages.write(writer, &naming, &snapshot, &allocations);
             if with_own {
-                pages.write_own(writer);
+                pages.write_own(writer, &naming, &snapshot, &allocations);
                 for metrics in own {
                     metrics.collect(writer);
                 }

@@ -46,7 +46,7 @@ pub(super) fn number(value: f64) -> Number {
 /// Writes everything.
 pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot, topology: &Topology) {
     let page = Page { snapshot, topology };
-    page.driver(writer);
+    page.count(writer);
     page.identities(writer);
     page.readings(writer);
     page.utilization(writer);
@@ -55,6 +55,13 @@ pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot, topology: &Topolog
     page.fans(writer);
     page.links(writer);
     page.processes(writer);
+    write_exporter(writer, snapshot, topology);
+}
+
+/// Writes how reading devices goes: `gpu_exporter_*`, a part of [`write`].
+pub(super) fn write_exporter(writer: &mut Writer, snapshot: &Snapshot, topology: &Topology) {
+    let page = Page { snapshot, topology };
+    page.driver(writer);
     page.sampling(writer);
 }
 
@@ -88,14 +95,16 @@ impl<'a> Page<'a> {
     fn driver(&self, writer: &mut Writer) {
         begin(writer, special::NVML_UP);
         match &self.snapshot.driver {
-            DriverState::Up(_) => {
-                writer.sample(&[], 1_u64);
-                begin(writer, special::COUNT);
-                let count =
-                    self.devices().filter(|(device, _)| device.down_reason != "gone").count();
-                writer.sample(&[], count as u64);
-            }
+            DriverState::Up(_) => writer.sample(&[], 1_u64),
             DriverState::Down(reason) => writer.sample(&[("reason", reason)], 0_u64),
+        }
+    }
+
+    fn count(&self, writer: &mut Writer) {
+        if matches!(self.snapshot.driver, DriverState::Up(_)) {
+            begin(writer, special::COUNT);
+            let count = self.devices().filter(|(device, _)| device.down_reason != "gone").count();
+            writer.sample(&[], count as u64);
         }
     }
 

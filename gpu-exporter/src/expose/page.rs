@@ -83,8 +83,18 @@ impl Pages {
         }
     }
 
-    /// Writes what pages have to say of themselves.
-    pub fn write_own(&self, writer: &mut Writer) {
+    /// Writes how the exporter fares, but what [`Pages::write`] with this naming has written.
+    pub fn write_own(
+        &self,
+        writer: &mut Writer,
+        naming: &[Naming],
+        snapshot: &Snapshot,
+        allocations: &Arc<Allocations>,
+    ) {
+        if !naming.contains(&Naming::Native) {
+            let topology = self.topology(snapshot, allocations, &self.counters());
+            native::write_exporter(writer, snapshot, &topology);
+        }
         writer.family(LINES_SKIPPED, MetricType::Gauge, LINES_SKIPPED_HELP);
         writer.sample(&[], self.counters().skipped() as u64);
     }

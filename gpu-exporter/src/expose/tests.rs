@@ -1,5 +1,6 @@
 //! Pages of hand-made snapshots, as a scraper sees them.
 
+mod changes;
 mod dcgm;
 mod native;
 mod values;

@@ -100,6 +100,16 @@ async fn skipped_lines_of_the_file_of_counters_are_counted() {
 }
 
 #[tokio::test]
+async fn whether_nvml_works_is_on_metrics_whatever_the_naming_and_once() {
+    for naming in [&[][..], &[Naming::Dcgm], &[Naming::Native], &[Naming::Native, Naming::Dcgm]] {
+        let (_, _, page) = ask("/metrics", naming, "*/*").await;
+        assert_eq!(page.matches("\ngpu_exporter_nvml_up 1\n").count(), 1, "{naming:?}");
+    }
+    let (_, _, page) = ask("/metrics/dcgm", &[], "*/*").await;
+    assert!(!page.contains("gpu_exporter_"), "{page}");
+}
+
+#[tokio::test]
 async fn the_index_links_to_the_pages() {
     let (status, _, page) = ask("/", &[], "*/*").await;
     assert_eq!(status, StatusCode::OK);
