@@ -109,6 +109,14 @@ async fn whether_nvml_works_is_on_metrics_whatever_the_naming_and_once() {
     assert!(!page.contains("gpu_exporter_"), "{page}");
 }
 
+#[test]
+fn the_routes_go_with_those_of_an_ops_server() {
+    let pages = Arc::new(Pages::new(&Config::default(), Counters::built_in()));
+    let ops = instrumentation::ops_server::OpsServer::builder().without_metrics(true).router();
+    // a route that is there twice panics
+    let _ = Endpoints::new(pages, Arc::new(OneGpu), &[]).router().merge(ops);
+}
+
 #[tokio::test]
 async fn the_index_links_to_the_pages() {
     let (status, _, page) = ask("/", &[], "*/*").await;
