@@ -117,7 +117,8 @@ pub struct Page {
     pub naming: Vec<Naming>,
     /// Puts namespace, pod and container on every native series. Default false.
     pub inline_pod_labels: bool,
-    /// Shows the UID of pods. Default false.
+    /// Shows the UID of pods on every series that names a pod; `gpu_pod_info` always has it.
+    /// Default false.
     pub pod_uid: bool,
     /// DCGM's names.
     pub dcgm: DcgmPage,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{binary, cargo, root, run as run_command};
+use crate::process::{binary, cargo, output, root, run as run_command};
 use crate::say;
 
 /// `cargo xtask generate [--check]`.
@@ -21,6 +21,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let (path, text) = (root().join("docs/reference/log-shipper-flags.md"), flags()?);
         write_or_check(&path, &text, check)?;
     }
+    let path = root().join("docs/reference/gpu-exporter-metrics.md");
+    write_or_check(&path, &gpu_metrics()?, check)?;
     Ok(())
 }
 
@@ -35,6 +37,12 @@ fn flags() -> Result<String> {
         text.extend(["\n## log-shipper ", command, "\n\n```text\n", &help, "\n```\n"]);
     }
     Ok(text)
+}
+
+/// The table of metrics is in the library; an example prints it.
+fn gpu_metrics() -> Result<String> {
+    let example = ["run", "--quiet", "--package", "gpu-exporter", "--locked", "--example"];
+    output(cargo().args(example).arg("metrics_reference"))
 }
 
 /// Help goes to standard output; its status is not looked at, because that of flags is 2, as in Go

@@ -15,6 +15,7 @@
 
 mod log_level;
 mod readiness;
+mod scrapes;
 mod serve;
 mod transport;
 
@@ -22,22 +23,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus_model::exposition::{Collect, Format, Writer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use prometheus_model::exposition::{Collect, Writer};
 
 pub use readiness::{Latch, Readiness};
+pub use scrapes::Scrapes;
 pub use serve::{ServeLimits, serve, serve_with};
 pub use transport::{Plain, Transport};
 
 use crate::json_log::LogControl;
-
-/// Scrapes that are answered at the same time; each holds one page in memory. Others wait.
-const SCRAPES_IN_FLIGHT: usize = 4;
 
 type Collector = Arc<dyn Collect + Send + Sync>;
 type LivenessCheck = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -149,8 +146,7 @@ impl OpsServerBuilder {
             collectors.push(Arc::new(log.clone()));
             router = router.merge(log_level::routes(log, self.allow_remote_log_level));
         }
-        let metrics =
-            Arc::new(Metrics { collectors, permits: Arc::new(Semaphore::new(SCRAPES_IN_FLIGHT)) });
+        let metrics = Metrics { collectors: collectors.into(), scrapes: Scrapes::default() };
         let liveness: Arc<[_]> = self.liveness.into();
         if !self.without_metrics {
             router = router.route("/metrics", get(scrape).with_state(metrics));
@@ -172,51 +168,20 @@ impl fmt::Debug for OpsServerBuilder {
     }
 }
 
+#[derive(Clone)]
 struct Metrics {
-    collectors: Vec<Collector>,
-    permits: Arc<Semaphore>,
+    collectors: Arc<[Collector]>,
+    scrapes: Scrapes,
 }
 
-/// A page, which holds its permit until its last byte is sent or its peer is gone.
-struct Page {
-    text: Vec<u8>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl AsRef<[u8]> for Page {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-async fn scrape(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> Response {
-    let format = Format::negotiate(accept(&headers).as_deref());
-    let permit = Arc::clone(&metrics.permits).acquire_owned().await;
-    let shared = Arc::clone(&metrics);
-    let page = tokio::task::spawn_blocking(move || {
-        let mut writer = Writer::new(format);
-        for collector in &shared.collectors {
-            collector.collect(&mut writer);
+async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    let Metrics { collectors, scrapes } = metrics;
+    let write = move |writer: &mut Writer| {
+        for collector in &*collectors {
+            collector.collect(writer);
         }
-        writer.finish()
-    });
-    match page.await {
-        Ok(page) => {
-            let page = Bytes::from_owner(Page { text: page, _permit: permit.ok() });
-            ([(header::CONTENT_TYPE, format.content_type())], page).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "collecting metrics failed");
-            (StatusCode::INTERNAL_SERVER_ERROR, "a collector failed\n").into_response()
-        }
-    }
-}
-
-/// All `Accept` headers as one, as HTTP lets a client split the list.
-fn accept(headers: &HeaderMap) -> Option<String> {
-    let values: Vec<&str> =
-        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!values.is_empty()).then(|| values.join(","))
+    };
+    scrapes.answer(&headers, write).await
 }
 
 async fn healthy(State(checks): State<Arc<[(String, LivenessCheck)]>>) -> Response {

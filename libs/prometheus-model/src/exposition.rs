@@ -4,6 +4,7 @@
 //! unreadable for the scraper (a second type under one name, a name that is none) is left out.
 
 mod format;
+mod prepared;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -11,6 +12,8 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 pub use self::format::Format;
+pub use self::prepared::PreparedLabels;
+use self::prepared::push_label;
 
 /// Anything that can write its metrics to a page.
 pub trait Collect {
@@ -59,6 +62,8 @@ pub enum Number {
     Integer(u64),
     /// Any other.
     Float(f64),
+    /// Any other, with this number of decimals, as C's `%.*f` writes it.
+    Fixed(f64, u8),
 }
 
 impl From<u64> for Number {
@@ -84,7 +89,12 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Integer(number) => number.fmt(f),
-            Self::Float(number) => f.write_str(&go_compat::strconv::format_float_g(number)),
+            Self::Fixed(number, decimals) if number.is_finite() => {
+                write!(f, "{number:.*}", usize::from(decimals))
+            }
+            Self::Float(number) | Self::Fixed(number, _) => {
+                f.write_str(&go_compat::strconv::format_float_g(number))
+            }
         }
     }
 }
@@ -94,6 +104,19 @@ pub fn is_valid_metric_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte == b':';
     name.bytes().next().is_some_and(is_letter)
         && name.bytes().all(|byte| is_letter(byte) || byte.is_ascii_digit())
+}
+
+/// Labels of a sample: the prepared ones first.
+#[derive(Debug, Clone, Copy)]
+struct Labels<'a> {
+    prepared: &'a str,
+    pairs: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Labels<'a> {
+    fn of(pairs: &'a [(&'a str, &'a str)]) -> Self {
+        Self { prepared: "", pairs }
+    }
 }
 
 #[derive(Debug)]
@@ -118,8 +141,9 @@ struct Family {
 pub struct Writer {
     format: Format,
     families: BTreeMap<String, Family>,
-    /// `None` while the samples of a refused family are passed over.
-    current: Option<String>,
+    /// Not among `families` while samples are added to it. `None` while those of a refused family
+    /// are passed over.
+    current: Option<(String, Family)>,
 }
 
 impl Writer {
@@ -134,26 +158,56 @@ impl Writer {
     /// `OpenMetrics` names counters without their `_total`; a counter that has no such suffix is
     /// written as `unknown` there, because any other line would be refused.
     pub fn family(&mut self, name: &str, kind: MetricType, help: &str) {
-        self.current = None;
+        self.put_back();
         let known = self.families.get(name).map(|family| family.kind);
         if known.is_some_and(|known| known != kind) || !is_valid_metric_name(name) {
             return;
         }
-        if known.is_none() {
+        self.current = Some(self.families.remove_entry(name).unwrap_or_else(|| {
             let family = Family { kind, help: help.to_owned(), samples: String::new() };
-            self.families.insert(name.to_owned(), family);
-        }
-        self.current = Some(name.to_owned());
+            (name.to_owned(), family)
+        }));
+    }
+
+    fn put_back(&mut self) {
+        self.families.extend(self.current.take());
     }
 
     /// Writes a sample of the current family, under the family's own name.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Into<Number>) {
+        self.write_sample("", Labels::of(labels), None, value.into());
+    }
+
+    /// Writes a sample of the current family whose first labels are prepared.
+    pub fn prepared_sample(
+        &mut self,
+        prepared: &PreparedLabels,
+        labels: &[(&str, &str)],
+        value: impl Into<Number>,
+    ) {
+        let labels = Labels { prepared: prepared.as_str(), pairs: labels };
         self.write_sample("", labels, None, value.into());
     }
 
     /// Writes a histogram: `counts` are those of single buckets, one more than there are `bounds`
     /// (the last is the count of what lies above all of them).
     pub fn histogram(&mut self, labels: &[(&str, &str)], bounds: &[f64], counts: &[u64], sum: f64) {
+        self.write_histogram(Labels::of(labels), bounds, counts, sum);
+    }
+
+    /// As [`Writer::histogram`], with prepared labels.
+    pub fn prepared_histogram(
+        &mut self,
+        prepared: &PreparedLabels,
+        bounds: &[f64],
+        counts: &[u64],
+        sum: f64,
+    ) {
+        let labels = Labels { prepared: prepared.as_str(), pairs: &[] };
+        self.write_histogram(labels, bounds, counts, sum);
+    }
+
+    fn write_histogram(&mut self, labels: Labels<'_>, bounds: &[f64], counts: &[u64], sum: f64) {
         let mut total = 0;
         for (index, count) in counts.iter().enumerate() {
             total += count;
@@ -174,6 +228,7 @@ impl Writer {
         sum: f64,
         count: u64,
     ) {
+        let labels = Labels::of(labels);
         for (quantile, value) in quantiles {
             let quantile = self.label_number(*quantile);
             let extra = Some(("quantile", quantile.as_str()));
@@ -197,20 +252,24 @@ impl Writer {
     fn write_sample(
         &mut self,
         suffix: &str,
-        labels: &[(&str, &str)],
+        labels: Labels<'_>,
         extra: Option<(&str, &str)>,
         value: Number,
     ) {
-        let Some(name) = &self.current else { return };
-        let Some(family) = self.families.get_mut(name) else { return };
+        let Some((name, family)) = &mut self.current else { return };
         let out = &mut family.samples;
         out.push_str(name);
         out.push_str(suffix);
         let mut separator = '{';
-        for (name, value) in labels.iter().copied().chain(extra) {
+        if !labels.prepared.is_empty() {
             out.push(separator);
             separator = ',';
-            let _ = write!(out, "{name}=\"{}\"", escape(value, true));
+            out.push_str(labels.prepared);
+        }
+        for (name, value) in labels.pairs.iter().copied().chain(extra) {
+            out.push(separator);
+            separator = ',';
+            push_label(out, name, value);
         }
         if separator == ',' {
             out.push('}');
@@ -219,7 +278,8 @@ impl Writer {
     }
 
     /// The page; families without samples are not on it.
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
+        self.put_back();
         let open_metrics = self.format == Format::OpenMetrics100;
         let names: HashSet<&str> = self.families.keys().map(String::as_str).collect();
         let mut page = String::new();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, header};
 use hyper_util::service::TowerToHyperService;
-use prometheus_model::exposition::MetricType;
+use prometheus_model::exposition::{Format, MetricType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;

@@ -26,6 +26,53 @@ fn names_stay_as_given_in_the_text_format() {
 }
 
 #[test]
+fn prepared_labels_stand_before_others_and_are_escaped_once() {
+    let prepared = PreparedLabels::new([("a", "\"\\"), ("b", "2")]);
+    let text = page(Format::Text004, |writer| {
+        writer.family("x", MetricType::Gauge, "");
+        writer.prepared_sample(&prepared, &[("c", "\n")], 1_u64);
+        writer.prepared_sample(&PreparedLabels::default(), &[], 2_u64);
+        writer.family("y", MetricType::Histogram, "");
+        writer.prepared_histogram(&prepared, &[1.0], &[1, 1], 3.0);
+    });
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let labels = r#"a="\"\\",b="2""#;
+    let expected = [
+        format!(r#"x{{{labels},c="\n"}} 1"#),
+        "x 2".to_owned(),
+        format!(r#"y_bucket{{{labels},le="1"}} 1"#),
+        format!(r#"y_bucket{{{labels},le="+Inf"}} 2"#),
+        format!("y_sum{{{labels}}} 3"),
+        format!("y_count{{{labels}}} 2"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn fixed_numbers_have_their_decimals_whatever_they_are() {
+    let shown = |value, decimals| Number::Fixed(value, decimals).to_string();
+    assert_eq!(shown(0.5, 6), "0.500000");
+    assert_eq!(shown(1e15, 0), "1000000000000000");
+    assert_eq!(shown(-3.0, 0), "-3");
+    assert_eq!(shown(f64::NAN, 6), "NaN");
+    assert_eq!(shown(f64::INFINITY, 6), "+Inf");
+}
+
+#[test]
+fn a_family_may_be_gone_on_with_after_another() {
+    let text = page(Format::Text004, |writer| {
+        for value in [1_u64, 2] {
+            writer.family("x", MetricType::Gauge, "");
+            writer.sample(&[], value);
+            writer.family("y", MetricType::Gauge, "");
+            writer.sample(&[], value);
+        }
+    });
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines, ["x 1", "x 2", "y 1", "y 2"]);
+}
+
+#[test]
 fn open_metrics_has_its_own_rules_for_counters_bounds_and_help() {
     let text = page(Format::OpenMetrics100, |writer| {
         writer.family("lines_total", MetricType::Counter, "\"lines\"");
