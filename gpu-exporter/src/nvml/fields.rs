@@ -105,6 +105,11 @@ impl Field {
         Self { scope: link, ..self }
     }
 
+    /// A number of its own, the same in all drivers.
+    pub const fn number(self) -> u32 {
+        (self.scope & 0xffff) << 16 | self.twelve
+    }
+
     /// What the loaded driver is asked.
     pub fn request(self, numbering: Numbering) -> FieldRequest {
         let id = match numbering {
