@@ -40,13 +40,13 @@ fn check(function: &'static str, code: sys::nvmlReturn_t) -> Result<(), NvmlErro
 macro_rules! call {
     ($table:expr, $function:ident($($argument:expr),* $(,)?)) => {
         match &$table.$function {
-            // SAFETY: the symbol has the type that the bindings give it. Pointers among the
-            // arguments are to values of this frame or of the caller's buffers, whose length is
-            // passed beside them; handles are checked by the library.
-            Ok(function) => crate::nvml::calls::check(
-                stringify!($function),
-                unsafe { function($($argument),*) },
-            ),
+            Ok(function) => {
+                // SAFETY: the symbol has the type that the bindings give it. Pointers among the
+                // arguments are to values of this frame or of the caller's buffers, whose length
+                // is passed beside them; handles are checked by the library.
+                let answer = unsafe { function($($argument),*) };
+                crate::nvml::calls::check(stringify!($function), answer)
+            }
             Err(_) => Err(crate::nvml::error::NvmlError {
                 function: stringify!($function),
                 code: crate::nvml::error::ReturnCode::FunctionNotFound,
@@ -246,8 +246,7 @@ texts! {
     inforom_image_version = nvmlDeviceGetInforomImageVersion();
 }
 
-/// # Errors
-/// All of these: the library's answer.
+#[expect(clippy::missing_errors_doc, reason = "of all of them the same: the library's answer")]
 impl Calls {
     /// Starts NVML. Counted: each needs its own [`Self::shutdown`].
     pub fn init(&self) -> Result<(), NvmlError> {

@@ -133,8 +133,7 @@ pub struct Event {
 /// Most processes of one kind that are read.
 const MAX_PROCESSES: usize = 4_096;
 
-/// # Errors
-/// All of these: the library's answer.
+#[expect(clippy::missing_errors_doc, reason = "of all of them the same: the library's answer")]
 impl Calls {
     /// How many samples of a kind the driver keeps.
     pub fn sample_capacity(&self, device: DeviceHandle, kind: u32) -> Result<usize, NvmlError> {
