@@ -89,13 +89,13 @@ macro_rules! texts {
 }
 
 /// Longest text of NVML is 96 bytes; this leaves room for a longer one.
-const TEXT_LENGTH: usize = 256;
+const TEXT_LENGTH: c_uint = 256;
 
 fn text(
     read: impl FnOnce(*mut c_char, c_uint) -> Result<(), NvmlError>,
 ) -> Result<String, NvmlError> {
-    let mut buffer: [c_char; TEXT_LENGTH] = [0; TEXT_LENGTH];
-    read(buffer.as_mut_ptr(), TEXT_LENGTH as c_uint)?;
+    let mut buffer: [c_char; TEXT_LENGTH as usize] = [0; TEXT_LENGTH as usize];
+    read(buffer.as_mut_ptr(), TEXT_LENGTH)?;
     Ok(until_nul(&buffer))
 }
 
@@ -107,6 +107,7 @@ fn until_nul(buffer: &[c_char]) -> String {
 }
 
 /// NVML's way to say which version of a struct it gets: its size, and the version in the top byte.
+#[expect(clippy::cast_possible_truncation, reason = "structs of NVML have less than 16 MiB")]
 const fn version_of<T>(version: u32) -> u32 {
     size_of::<T>() as u32 | version << 24
 }

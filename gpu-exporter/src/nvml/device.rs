@@ -18,24 +18,33 @@ pub struct Found {
     pub handle: DeviceHandle,
 }
 
-/// All GPUs that have a UUID, and the answers of those that have none: one that fell off the bus
-/// before NVML was started cannot be named.
+/// The GPUs of a node.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Those that have a UUID.
+    pub found: Vec<Found>,
+    /// The answers of those that have none: one that fell off the bus before NVML was started
+    /// cannot be named.
+    pub nameless: Vec<(u32, NvmlError)>,
+}
+
+/// Looks which GPUs there are.
 ///
 /// # Errors
 /// The count cannot be read.
-pub fn scan(library: &Library) -> Result<(Vec<Found>, Vec<(u32, NvmlError)>), NvmlError> {
+pub fn scan(library: &Library) -> Result<Scan, NvmlError> {
     let calls = library.calls();
-    let (mut found, mut nameless) = (Vec::new(), Vec::new());
+    let mut scan = Scan::default();
     for index in 0..calls.device_count()? {
         let named = calls
             .device_by_index(index)
             .and_then(|handle| calls.uuid(handle).map(|uuid| Found { index, uuid, handle }));
         match named {
-            Ok(gpu) => found.push(gpu),
-            Err(error) => nameless.push((index, error)),
+            Ok(gpu) => scan.found.push(gpu),
+            Err(error) => scan.nameless.push((index, error)),
         }
     }
-    Ok((found, nameless))
+    Ok(scan)
 }
 
 /// Reads what a GPU is.

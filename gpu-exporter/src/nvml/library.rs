@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nvml_wrapper_sys::bindings::NvmlLib;
+use simulated_nvml::Simulation;
 
 use super::calls::{self, Calls};
 use super::error::{NvmlError, ReturnCode};
@@ -22,6 +23,8 @@ const USUAL_PLACES: [&str; 5] = [
     "/home/kubernetes/bin/nvidia/lib64/libnvidia-ml.so.1",
 ];
 
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Where NVML comes from.
 #[derive(Clone)]
 pub enum Source {
@@ -30,7 +33,15 @@ pub enum Source {
     /// This file.
     File(PathBuf),
     /// Functions of this process, made anew at each start.
-    Table(Arc<dyn Fn() -> NvmlLib + Send + Sync>),
+    Table(Arc<dyn Fn() -> Result<NvmlLib, Cause> + Send + Sync>),
+}
+
+impl Source {
+    /// A simulation, which runs until the last clone of the source and the last library of it are
+    /// dropped.
+    pub fn simulated(simulation: Simulation) -> Self {
+        Self::Table(Arc::new(move || simulation.table().map_err(Into::into)))
+    }
 }
 
 impl std::fmt::Debug for Source {
@@ -54,7 +65,7 @@ pub enum OpenError {
         tried: Vec<String>,
         /// What the dynamic linker said of the first one.
         #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
+        cause: Cause,
     },
     /// The file is a library, but not one of NVML, or of a driver before R304.
     #[error("{place} lacks {symbol}, without which nothing can be read")]
@@ -107,7 +118,12 @@ impl Library {
         let (calls, place) = match source {
             Source::Usual => load_first(&USUAL_PLACES.map(Path::new))?,
             Source::File(path) => load_first(&[path])?,
-            Source::Table(table) => (Calls(table()), "the simulated library".to_owned()),
+            Source::Table(table) => {
+                let place = "the simulated library".to_owned();
+                let table = table()
+                    .map_err(|cause| OpenError::NotFound { tried: vec![place.clone()], cause })?;
+                (Calls(table), place)
+            }
         };
         let table = &calls.0;
         let required = [
@@ -145,7 +161,7 @@ impl Library {
 }
 
 fn load_first(places: &[&Path]) -> Result<(Calls, String), OpenError> {
-    let mut first: Option<Box<dyn std::error::Error + Send + Sync>> = None;
+    let mut first: Option<Cause> = None;
     for place in places {
         match calls::load(place) {
             Ok(calls) => return Ok((calls, place.display().to_string())),

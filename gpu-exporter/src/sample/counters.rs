@@ -51,8 +51,9 @@ const FIELDS: [(Reading, Field, f64); 40] = [
     (Reading::RowRemapPending, Field::REMAPPED_PENDING, 1.0),
     (Reading::RowRemapFailure, Field::REMAPPED_FAILURE, 1.0),
     (Reading::LimitedSwPowerCap, Field::LIMITED_POWER, NANO),
-    (Reading::LimitedSwThermal, Field::LIMITED_THERMAL, NANO),
     (Reading::LimitedSwThermal, Field::LIMITED_SW_THERMAL, NANO),
+    // older drivers count all thermal limits together
+    (Reading::LimitedSwThermal, Field::LIMITED_THERMAL, NANO),
     (Reading::LimitedHwThermal, Field::LIMITED_HW_THERMAL, NANO),
     (Reading::LimitedHwPowerBrake, Field::LIMITED_HW_POWER_BRAKE, NANO),
     (Reading::LimitedSyncBoost, Field::LIMITED_SYNC_BOOST, NANO),
@@ -170,7 +171,7 @@ impl Counters {
         for (place, (limit, _)) in LIMITS.iter().enumerate() {
             self.counted_by_field[place] |= wanted(*limit) && readings.last(*limit).is_some();
         }
-        self.read_fallbacks(cadences, reader, readings);
+        Self::read_fallbacks(cadences, reader, readings);
     }
 
     fn answers(&self, asked: &[Field], reader: &mut Reader) -> Answers {
@@ -196,12 +197,7 @@ impl Counters {
         answers
     }
 
-    fn read_fallbacks(
-        &mut self,
-        cadences: &[Cadence],
-        reader: &mut Reader,
-        readings: &mut Readings,
-    ) {
+    fn read_fallbacks(cadences: &[Cadence], reader: &mut Reader, readings: &mut Readings) {
         for (place, (field, gauge)) in FALLBACKS.iter().enumerate() {
             let is_due = gauge.readings.iter().all(|one| cadences.contains(&one.cadence()));
             if is_due && reader.is_unsupported(item(*field)) {

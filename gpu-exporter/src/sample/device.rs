@@ -20,6 +20,7 @@ use super::schedule::{CALLS_PER_ROUND, Rhythm, Schedule};
 use super::snapshot::{DeviceSnapshot, Fan};
 use super::window::WindowCount;
 use crate::config::Sampling;
+use crate::nvml::calls::Calls;
 use crate::nvml::device;
 use crate::nvml::error::ReturnCode;
 use crate::nvml::fields::Numbering;
@@ -149,7 +150,7 @@ impl Device {
         reader.begin(now);
         if std::mem::take(&mut self.wants_rescan) {
             self.schedule.hasten(Step::Mig);
-            let index = reader.ask(("index", 0), |calls, gpu| calls.index(gpu));
+            let index = reader.ask(("index", 0), Calls::index);
             if let Some(index) = index.filter(|index| *index != self.shown.identity.index) {
                 Arc::make_mut(&mut self.shown.identity).index = index;
             }
@@ -315,8 +316,8 @@ impl Device {
         let mut cadences = vec![Cadence::Fast];
         for (cadence, read) in [Cadence::Fields, Cadence::Slow].into_iter().zip(&mut self.fields_read) {
             // half an interval of tolerance, as in the schedule
-            let due = read.map(|read| read + cadence.period(interval) - interval / 2);
-            if due.is_none_or(|due| due <= now) {
+            let due = read.map(|read| read + cadence.period(interval));
+            if due.is_none_or(|due| due <= now + interval / 2) {
                 cadences.push(cadence);
                 *read = Some(now);
             }
@@ -326,7 +327,7 @@ impl Device {
     }
 
     fn mig(&mut self, reader: &mut Reader) {
-        let mode = reader.ask(("migMode", 0), |calls, gpu| calls.mig_mode(gpu));
+        let mode = reader.ask(("migMode", 0), Calls::mig_mode);
         let is_mig = mode.unwrap_or(false);
         if self.shown.identity.is_mig != is_mig && !reader.is_over() {
             Arc::make_mut(&mut self.shown.identity).is_mig = is_mig;
@@ -368,7 +369,7 @@ impl Device {
     }
 
     fn fans(&mut self, reader: &mut Reader) {
-        let count = reader.ask(("fans", 0), |calls, gpu| calls.fan_count(gpu));
+        let count = reader.ask(("fans", 0), Calls::fan_count);
         self.shown.fans = (0..count.unwrap_or_default().min(MAX_FANS))
             .map(|fan| Fan {
                 speed_ratio: reader
@@ -412,3 +413,6 @@ fn steps(settings: &Sampling) -> Vec<(Step, Rhythm, u32)> {
     }
     steps
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ enum Phase {
     /// NVML is not to be started before this time.
     Released { until: Instant },
     /// NVML is started.
-    Up(Session),
+    Up(Box<Session>),
 }
 
 /// NVML and its workers.
@@ -220,15 +220,15 @@ impl Driver {
                 let versions = library.versions();
                 tracing::info!(driver = versions.driver, nvml = versions.nvml, "NVML started");
                 self.board.set_driver(DriverState::Up(versions));
-                let session = Session::new(library, self.settings(), now)?;
-                self.phase = Phase::Up(session);
+                let session = Session::new(library, self.context(), now)?;
+                self.phase = Phase::Up(Box::new(session));
                 self.scan(now)
             }
             Err(error) => self.not_opened(error, now),
         }
     }
 
-    fn settings(&self) -> session::Context {
+    fn context(&self) -> session::Context {
         session::Context {
             settings: Arc::clone(&self.settings),
             board: Arc::clone(&self.board),
@@ -341,6 +341,9 @@ impl Driver {
         self.board.set_driver(DriverState::Down(reason.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-const SLICES: usize = 60;
+const SLICES: u32 = 60;
 
 /// Which slice a moment is in: counted from when the window was made.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ struct Slices {
 
 impl Slices {
     fn new(window: Duration, origin: Instant) -> Self {
-        let length = (window / SLICES as u32).max(Duration::from_millis(1));
+        let length = (window / SLICES).max(Duration::from_millis(1));
         // so that what happened just before the start has a slice as well
         let origin = origin.checked_sub(window).unwrap_or(origin);
         Self { origin, length }
@@ -28,12 +28,12 @@ impl Slices {
     }
 
     fn place(number: u64) -> usize {
-        usize::try_from(number % SLICES as u64).unwrap_or_default()
+        usize::try_from(number % u64::from(SLICES)).unwrap_or_default()
     }
 
     /// Whether a slice is inside the window that ends with slice `last`.
     fn is_inside(number: u64, last: u64) -> bool {
-        number <= last && last - number < SLICES as u64
+        number <= last && last - number < u64::from(SLICES)
     }
 }
 
@@ -49,13 +49,13 @@ struct Slice {
 #[derive(Debug, Clone)]
 pub struct TrailingWindow {
     slices: Slices,
-    ring: [Slice; SLICES],
+    ring: [Slice; SLICES as usize],
 }
 
 impl TrailingWindow {
     /// An empty window.
     pub fn new(window: Duration, now: Instant) -> Self {
-        Self { slices: Slices::new(window, now), ring: [Slice::default(); SLICES] }
+        Self { slices: Slices::new(window, now), ring: [Slice::default(); SLICES as usize] }
     }
 
     /// Adds a value that held for `seconds` until `at`.
@@ -99,13 +99,13 @@ impl TrailingWindow {
 #[derive(Debug, Clone)]
 pub struct WindowCount {
     slices: Slices,
-    ring: [(u64, u32); SLICES],
+    ring: [(u64, u32); SLICES as usize],
 }
 
 impl WindowCount {
     /// Nothing happened.
     pub fn new(window: Duration, now: Instant) -> Self {
-        Self { slices: Slices::new(window, now), ring: [(0, 0); SLICES] }
+        Self { slices: Slices::new(window, now), ring: [(0, 0); SLICES as usize] }
     }
 
     /// It happened.
@@ -179,7 +179,7 @@ mod tests {
             let start = Instant::now();
             let mut count = WindowCount::new(WINDOW, start);
             let (mut now, mut events) = (start, Vec::new());
-            let slice = WINDOW / SLICES as u32;
+            let slice = WINDOW / SLICES;
             for pause in pauses {
                 now += Duration::from_millis(pause);
                 count.add(now);

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{PATIENCE, RESCAN, SampleError};
 use crate::config::Sampling;
-use crate::nvml::device::{self, Found};
+use crate::nvml::device::{self, Found, Scan};
 use crate::nvml::error::{NvmlError, ReturnCode};
 use crate::nvml::fields::Numbering;
 use crate::nvml::library::Library;
@@ -118,7 +118,7 @@ impl Session {
         stuck: &mut HashMap<String, Worker<Device>>,
     ) -> Result<usize, ScanError> {
         self.next_scan = now + RESCAN;
-        let (mut found, nameless) =
+        let Scan { mut found, nameless } =
             device::scan(&self.library).map_err(|cause| ScanError::Nvml { cause })?;
         if nameless.len() != self.nameless {
             self.nameless = nameless.len();
@@ -167,16 +167,12 @@ impl Session {
     /// Whether a worker runs; one that panicked is forgotten.
     fn is_running(&mut self, uuid: &str) -> bool {
         let Some(worker) = self.workers.remove(uuid) else { return false };
-        match worker.join(Instant::now()) {
-            Err(worker) => {
-                self.workers.insert(uuid.to_owned(), worker);
-                true
-            }
-            Ok(_) => {
-                tracing::error!(gpu = uuid, "worker of a GPU ended, starting another");
-                false
-            }
+        if let Err(worker) = worker.join(Instant::now()) {
+            self.workers.insert(uuid.to_owned(), worker);
+            return true;
         }
+        tracing::error!(gpu = uuid, "worker of a GPU ended, starting another");
+        false
     }
 
     fn start(
@@ -184,7 +180,7 @@ impl Session {
         uuid: &str,
         device: Option<Device>,
         slot: Arc<Slot>,
-        delay: std::time::Duration,
+        delay: Duration,
         now: Instant,
     ) -> std::io::Result<()> {
         let library = Arc::clone(&self.library);
