@@ -421,7 +421,9 @@ impl Calls {
             return Ok(None);
         }
         let count = features.licensableFeaturesCount as usize;
-        Ok(Some(features.gridLicensableFeatures.iter().take(count).any(|one| one.featureState == 1)))
+        Ok(Some(
+            features.gridLicensableFeatures.iter().take(count).any(|one| one.featureState == 1),
+        ))
     }
 
     /// NVML's number of the state of the registration with the fabric.

@@ -58,7 +58,11 @@ pub fn identity(library: &Library, uuid: &str, device: DeviceHandle) -> Identity
         name: calls.name(device).unwrap_or_default(),
         pci_bus_id: calls.pci_bus_id(device).unwrap_or_default(),
         brand: calls.brand(device).ok().and_then(brand_name).map(str::to_owned),
-        architecture: calls.architecture(device).ok().and_then(architecture_name).map(str::to_owned),
+        architecture: calls
+            .architecture(device)
+            .ok()
+            .and_then(architecture_name)
+            .map(str::to_owned),
         compute_capability: calls
             .compute_capability(device)
             .ok()

@@ -155,10 +155,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_function_and_both_forms_of_the_code() {
-        let error = NvmlError {
-            function: "nvmlDeviceGetPowerUsage",
-            code: ReturnCode::from_number(16),
-        };
+        let error =
+            NvmlError { function: "nvmlDeviceGetPowerUsage", code: ReturnCode::from_number(16) };
         assert_eq!(error.to_string(), "nvmlDeviceGetPowerUsage answered reset_required (16)");
     }
 }

@@ -171,8 +171,7 @@ impl Slot {
         shown.xids = xids.snapshot(now);
         shown.last_xid = xids.last();
         drop(xids);
-        shown.age_seconds =
-            at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
+        shown.age_seconds = at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         let stuck = self.stuck_for(now);
         shown.stuck_seconds = stuck.map(|stuck| stuck.as_secs_f64());
         let down_reason = absence.map(Absence::reason).or(stuck.map(|_| "hung"));
@@ -274,8 +273,9 @@ impl Board {
 
     /// Whether every GPU has been read once, so that a page is complete. True without GPUs.
     pub fn is_complete(&self, now: Instant) -> bool {
-        let is_known =
-            |slot: &Arc<Slot>| slot.was_read() || slot.absence().is_some() || slot.stuck_for(now).is_some();
+        let is_known = |slot: &Arc<Slot>| {
+            slot.was_read() || slot.absence().is_some() || slot.stuck_for(now).is_some()
+        };
         self.slots().iter().all(is_known)
     }
 

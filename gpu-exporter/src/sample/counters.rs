@@ -180,9 +180,8 @@ impl Counters {
         }
         let numbering = self.numbering;
         let whole = (fields::FUNCTION, u32::MAX);
-        let answers = reader.ask_with(whole, 1, |library, gpu| {
-            fields::read(library, gpu, numbering, asked)
-        });
+        let answers =
+            reader.ask_with(whole, 1, |library, gpu| fields::read(library, gpu, numbering, asked));
         let answers = answers.unwrap_or_default();
         for (field, answer) in &answers {
             if let Err(code) = answer {

@@ -314,7 +314,9 @@ impl Device {
         let now = reader.now();
         let interval = self.settings.interval;
         let mut cadences = vec![Cadence::Fast];
-        for (cadence, read) in [Cadence::Fields, Cadence::Slow].into_iter().zip(&mut self.fields_read) {
+        for (cadence, read) in
+            [Cadence::Fields, Cadence::Slow].into_iter().zip(&mut self.fields_read)
+        {
             // half an interval of tolerance, as in the schedule
             let due = read.map(|read| read + cadence.period(interval));
             if due.is_none_or(|due| due <= now + interval / 2) {
@@ -351,7 +353,8 @@ impl Device {
         if count == 0 {
             return;
         }
-        let which = if is_known { self.next_link % count..self.next_link % count + 1 } else { 0..count };
+        let which =
+            if is_known { self.next_link % count..self.next_link % count + 1 } else { 0..count };
         self.next_link = which.end;
         for link in which {
             let state = reader.ask(("link", link), |calls, gpu| calls.nvlink_state(gpu, link));

@@ -38,9 +38,8 @@ pub struct Instances {
 impl Instances {
     /// Finds them anew. Those that are still there keep what is known of them.
     pub fn scan(&mut self, reader: &mut Reader) {
-        let found = reader.ask_with(("migInstances", 0), 1, |library, gpu| {
-            device::mig_instances(library, gpu)
-        });
+        let found = reader
+            .ask_with(("migInstances", 0), 1, |library, gpu| device::mig_instances(library, gpu));
         let mut before = std::mem::take(&mut self.known);
         for (identity, handle) in found.into_iter().flatten().take(MAX_INSTANCES as usize) {
             let same = before.iter().position(|known| *known.identity == identity);

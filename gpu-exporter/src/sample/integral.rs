@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Without points for longer than this, something else has to stand in.
 pub const GAP: Duration = Duration::from_secs(2);
 
-/// The longest period of the driver: a point says nothing about the time before.
+/// The longest period of a driver, in seconds.
 const LONGEST_PERIOD: f64 = 1.0;
 
 /// Time that a point or value has been counted for.
@@ -33,6 +33,8 @@ pub struct Integral {
     filled: f64,
     is_dry: bool,
     value: f64,
+    /// The driver's, in seconds, as far as it was seen: a point says nothing of the time before.
+    period: Option<f64>,
 }
 
 impl Integral {
@@ -61,9 +63,10 @@ impl Integral {
         let left = (passed.as_secs_f64() - filled).max(0.0);
         if passed <= GAP {
             self.total += value * left;
+            self.period = Some(passed.as_secs_f64().min(LONGEST_PERIOD));
             return Counted { seconds: left, is_gap: false };
         }
-        let own = left.min(LONGEST_PERIOD);
+        let own = left.min(self.period.unwrap_or(LONGEST_PERIOD));
         self.total += value * own + last_value * (left - own);
         Counted { seconds: own, is_gap: !was_dry }
     }
@@ -90,7 +93,7 @@ impl Integral {
         Counted { seconds, is_gap }
     }
 
-    /// Time that nobody read is not counted: the GPU did not answer.
+    /// Time begins anew with the next point, and what nobody read in between is not counted.
     pub fn interrupt(&mut self) {
         *self = Self { total: self.total, ..Self::default() };
     }

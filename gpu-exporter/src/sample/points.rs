@@ -151,7 +151,7 @@ impl Points {
             let at = now.checked_sub(ago).unwrap_or(now);
             let counted = self.taps[place].integral.point(now, *stamp, *value);
             if is_history && Some(*stamp) != newest {
-                self.taps[place].integral = Integral::default();
+                self.taps[place].integral.interrupt();
             }
             self.count(stream, reader, at, *value, counted, held);
             if stream == Stream::Gpu && !is_history {

@@ -42,9 +42,8 @@ impl Processes {
             }
         }
         let newest = self.newest;
-        let samples = reader.ask(("processUtilization", 0), |calls, gpu| {
-            calls.process_utilization(gpu, newest)
-        });
+        let samples = reader
+            .ask(("processUtilization", 0), |calls, gpu| calls.process_utilization(gpu, newest));
         let Some(samples) = samples else { return shown.into_values().collect() };
         let mut shares: BTreeMap<u32, (u64, f64)> = BTreeMap::new();
         for (pid, stamp, percent) in samples {

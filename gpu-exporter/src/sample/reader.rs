@@ -76,7 +76,12 @@ pub struct Reader {
 
 impl Reader {
     /// For a GPU of a started library.
-    pub fn new(library: Arc<Library>, device: DeviceHandle, metrics: Metrics, now: Instant) -> Self {
+    pub fn new(
+        library: Arc<Library>,
+        device: DeviceHandle,
+        metrics: Metrics,
+        now: Instant,
+    ) -> Self {
         Self {
             library,
             device,

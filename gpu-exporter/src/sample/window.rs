@@ -76,9 +76,9 @@ impl TrailingWindow {
 
     fn inside(&self, now: Instant) -> impl Iterator<Item = &Slice> {
         let last = self.slices.number(now);
-        self.ring.iter().filter(move |slice| {
-            slice.max.is_some() && Slices::is_inside(slice.number, last)
-        })
+        self.ring
+            .iter()
+            .filter(move |slice| slice.max.is_some() && Slices::is_inside(slice.number, last))
     }
 
     /// The highest value; `None` without any.
@@ -88,9 +88,9 @@ impl TrailingWindow {
 
     /// The average by time; `None` without any time.
     pub fn average(&self, now: Instant) -> Option<f64> {
-        let (weighted, weight) = self.inside(now).fold((0.0, 0.0), |(sum, weight), slice| {
-            (sum + slice.weighted, weight + slice.weight)
-        });
+        let (weighted, weight) = self
+            .inside(now)
+            .fold((0.0, 0.0), |(sum, weight), slice| (sum + slice.weighted, weight + slice.weight));
         (weight > 0.0).then(|| weighted / weight)
     }
 }

@@ -58,8 +58,7 @@ impl Xids {
         entry.count += 1;
         entry.window.add(now);
         entry.last = wall;
-        let is_due =
-            entry.logged.is_none_or(|at| now.saturating_duration_since(at) >= LOG_EVERY);
+        let is_due = entry.logged.is_none_or(|at| now.saturating_duration_since(at) >= LOG_EVERY);
         if is_due {
             entry.logged = Some(now);
             return Some(std::mem::take(&mut entry.suppressed));

@@ -86,8 +86,7 @@ impl std::fmt::Debug for SampleBuffer {
 impl SampleBuffer {
     /// For so many samples.
     pub fn new(capacity: usize) -> Self {
-        let empty =
-            sys::nvmlSample_t { timeStamp: 0, sampleValue: sys::nvmlValue_t { ullVal: 0 } };
+        let empty = sys::nvmlSample_t { timeStamp: 0, sampleValue: sys::nvmlValue_t { ullVal: 0 } };
         Self(vec![empty; capacity])
     }
 
@@ -299,10 +298,8 @@ impl Calls {
 
     /// Whether the GPU can do GPM.
     pub fn gpm_supported(&self, device: DeviceHandle) -> Result<bool, NvmlError> {
-        let mut support = sys::nvmlGpmSupport_t {
-            version: sys::NVML_GPM_SUPPORT_VERSION,
-            isSupportedDevice: 0,
-        };
+        let mut support =
+            sys::nvmlGpmSupport_t { version: sys::NVML_GPM_SUPPORT_VERSION, isSupportedDevice: 0 };
         call!(self.0, nvmlGpmQueryDeviceSupport(device.raw(), &raw mut support))?;
         Ok(support.isSupportedDevice == 1)
     }

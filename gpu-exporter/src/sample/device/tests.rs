@@ -23,6 +23,8 @@ impl Bench {
 
     fn with(scenario: &str, settings: Sampling) -> Self {
         let simulation = Simulation::start(Scenario::parse(scenario).unwrap()).unwrap();
+        // the driver has run for a minute
+        simulation.advance(Duration::from_mins(1));
         let library = Library::open(&Source::simulated(simulation.clone())).unwrap();
         let uuid = device::scan(&library).unwrap().found[0].uuid.clone();
         let numbering = Numbering::of_driver(&library.versions().driver);
@@ -61,7 +63,7 @@ impl Bench {
 }
 
 fn gpu(more: &str) -> String {
-    format!(r#"{{"clock": "virtual", "start_ms": 60000, "gpus": [{{{more}}}]}}"#)
+    format!(r#"{{"clock": "virtual", "gpus": [{{{more}}}]}}"#)
 }
 
 fn close(one: f64, other: f64, tolerance: f64) -> bool {
@@ -137,9 +139,11 @@ fn every_reading_has_the_value_of_the_scenario_in_its_unit() {
         (R::DecoderBusySeconds, 2.0, 0.6),
     ] {
         let shown = bench.last(reading).unwrap();
-        assert!(shown <= seconds + 1e-6 && shown >= seconds - late, "{reading:?}: {shown}");
+        // from point to point, so up to one period of 167 ms more
+        assert!(shown <= seconds + 0.1 && shown >= seconds - late, "{reading:?}: {shown}");
     }
-    let parts = [R::MemoryUsed, R::MemoryFree, R::MemoryReserved].map(|one| bench.last(one).unwrap());
+    let parts =
+        [R::MemoryUsed, R::MemoryFree, R::MemoryReserved].map(|one| bench.last(one).unwrap());
     assert!(close(parts.iter().sum(), 80.0 * gib, 1e-9), "{parts:?}");
     assert!(close(parts[0] / gib, 48.0, 0.05), "60 percent are used: {parts:?}");
     let bar1 = [R::Bar1Used, R::Bar1Free].map(|one| bench.last(one).unwrap());
@@ -217,7 +221,8 @@ fn limits_and_errors_that_a_scenario_brings_are_shown() {
 #[test]
 fn both_numberings_of_fields_give_the_same_quantity() {
     for version in ["550.163.01", "580.95.05"] {
-        let scenario = gpu(STEADY).replacen('{', &format!(r#"{{"driver_version": "{version}","#), 1);
+        let scenario =
+            gpu(STEADY).replacen('{', &format!(r#"{{"driver_version": "{version}","#), 1);
         let mut bench = Bench::new(&scenario);
         bench.simulation.happen(r#"{"gpu": 0, "clock_events": ["hw_power_brake"]}"#).unwrap();
         bench.run(21);
@@ -229,22 +234,23 @@ fn both_numberings_of_fields_give_the_same_quantity() {
 
 #[test]
 fn a_burst_of_200_ms_is_seen_and_counted() {
-    let burst = r#""util": {"kind": "square", "high": 100, "low": 0, "period_ms": 20000, "duty": 0.01}"#;
+    let burst =
+        r#""util": {"kind": "square", "high": 100, "low": 0, "period_ms": 20000, "duty": 0.01}"#;
     let mut bench = Bench::new(&gpu(burst));
     let before = bench.last(R::BusySeconds).unwrap();
     for second in 1..=60 {
         bench.run(1);
-        // the first burst is at 60 s of the simulation, of which the bench begins at the first
         let max = bench.last(R::UtilizationWindowMax).unwrap();
         if second >= 21 {
-            assert!(max >= 0.99, "second {second}: {max}");
+            // it lies in two or three of the driver's periods of 167 ms, at least half in one
+            assert!(max >= 0.59, "second {second}: {max}");
         }
     }
     let busy = bench.last(R::BusySeconds).unwrap() - before;
     assert!(close(busy, 0.6, 0.01), "three bursts of 0.2 s, counted {busy} s");
     assert!(bench.last(R::UtilizationWindowAverage).unwrap() < 0.02);
     let counts = bench.device.snapshot().distribution.counts;
-    assert!(counts[0] > 300 && counts[7] >= 3, "{counts:?}");
+    assert!(counts[0] > 300 && counts[4..].iter().sum::<u64>() >= 3, "{counts:?}");
 }
 
 #[test]
@@ -264,17 +270,15 @@ fn held_but_idle_time_is_counted_and_free_or_busy_time_is_not() {
 
 #[test]
 fn a_driver_without_points_while_idle_is_asked_otherwise_and_the_gap_told() {
-    let scenario = gpu(
-        r#""dry_when_idle": true,
-           "util": {"kind": "square", "high": 80, "low": 0, "period_ms": 40000, "duty": 0.5}"#,
-    );
+    let scenario = gpu(r#""dry_when_idle": true,
+           "util": {"kind": "square", "high": 80, "low": 0, "period_ms": 40000, "duty": 0.5}"#);
     let mut bench = Bench::new(&scenario);
     let before = bench.last(R::BusySeconds).unwrap();
     bench.run(80);
     let busy = bench.last(R::BusySeconds).unwrap() - before;
     assert!(close(busy, 32.0, 0.02), "half of 80 s at 80 percent: {busy}");
     assert!(bench.metrics.sample_gaps.get() >= 1);
-    bench.run(35);
+    bench.run(15);
     assert_eq!(bench.last(R::Utilization), Some(0.0), "read otherwise, not kept from before");
 }
 
@@ -446,9 +450,8 @@ fn processes_are_shown_with_their_memory_and_share() {
 
 #[test]
 fn a_day_leaves_no_more_behind_than_an_hour() {
-    let scenario = gpu(&format!(
-        r#"{MIG}, "calls": {{"nvmlDeviceGetBAR1MemoryInfo": {{"return": 21}}}}"#
-    ));
+    let scenario =
+        gpu(&format!(r#"{MIG}, "calls": {{"nvmlDeviceGetBAR1MemoryInfo": {{"return": 21}}}}"#));
     // as many rounds as a day has minutes
     let settings = Sampling { interval: Duration::from_mins(1), ..Sampling::default() };
     let mut bench = Bench::with(&scenario, settings);

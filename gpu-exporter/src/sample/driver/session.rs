@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, RESCAN, SampleError};
+use super::{PATIENCE, RESCAN};
 use crate::config::Sampling;
 use crate::nvml::device::{self, Found, Scan};
 use crate::nvml::error::{NvmlError, ReturnCode};
@@ -51,7 +51,8 @@ pub(super) struct Session {
     library: Arc<Library>,
     numbering: Numbering,
     workers: HashMap<String, Worker<Device>>,
-    events: Worker<()>,
+    /// Started with the first scan, so that the first set has all GPUs.
+    events: Option<Worker<()>>,
     /// Moves when GPUs came, or answer again.
     generation: Arc<AtomicU64>,
     in_trouble: HashSet<String>,
@@ -66,33 +67,31 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Without workers yet.
-    pub(super) fn new(
-        library: Arc<Library>,
-        context: Context,
-        now: Instant,
-    ) -> Result<Self, SampleError> {
-        let generation = Arc::new(AtomicU64::new(0));
-        let events = EventWatch {
-            library: Arc::clone(&library),
-            board: Arc::clone(&context.board),
-            control: Arc::clone(&context.control),
-            generation: Arc::clone(&generation),
-            metrics: context.metrics.clone(),
-            now: Arc::clone(&context.now),
-        };
-        let events = events.start().map_err(|cause| SampleError::Thread { cause })?;
-        Ok(Self {
+    /// Without threads yet.
+    pub(super) fn new(library: Arc<Library>, context: Context, now: Instant) -> Self {
+        Self {
             numbering: Numbering::of_driver(&library.versions().driver),
             workers: HashMap::new(),
             in_trouble: HashSet::new(),
             nameless: 0,
             next_scan: now,
+            events: None,
+            generation: Arc::default(),
             context,
             library,
-            events,
-            generation,
-        })
+        }
+    }
+
+    fn start_events(&self) -> std::io::Result<Worker<()>> {
+        let events = EventWatch {
+            library: Arc::clone(&self.library),
+            board: Arc::clone(&self.context.board),
+            control: Arc::clone(&self.context.control),
+            generation: Arc::clone(&self.generation),
+            metrics: self.context.metrics.clone(),
+            now: Arc::clone(&self.context.now),
+        };
+        events.start()
     }
 
     pub(super) fn next_scan(&self) -> Instant {
@@ -154,6 +153,10 @@ impl Session {
             let device = kept.remove(&gpu.uuid);
             self.start(&gpu.uuid, device, slot, delay, now)
                 .map_err(|cause| ScanError::Thread { cause })?;
+        }
+        if self.events.is_none() {
+            let started = self.start_events().map_err(|cause| ScanError::Thread { cause })?;
+            self.events = Some(started);
         }
         Ok(found.len())
     }
@@ -252,7 +255,7 @@ impl Session {
         kept: &mut HashMap<String, Device>,
         stuck: &mut HashMap<String, Worker<Device>>,
     ) {
-        self.events.stop();
+        self.events.iter().for_each(Worker::stop);
         for worker in self.workers.values() {
             worker.stop();
         }
@@ -261,15 +264,15 @@ impl Session {
         for (uuid, worker) in self.workers {
             keep(uuid, worker.join(deadline), kept, stuck);
         }
-        let has_ended = self.events.join(deadline).is_ok() && stuck.len() == before;
+        let events_ended = self.events.is_none_or(|events| events.join(deadline).is_ok());
+        let has_ended = events_ended && stuck.len() == before;
         if !has_ended {
             tracing::warn!("a call of NVML does not come back, so it is not shut down");
             return;
         }
         let library = self.library;
-        let shutdown = Worker::start("nvml-shutdown".to_owned(), move |_| {
-            library.calls().shutdown()
-        });
+        let shutdown =
+            Worker::start("nvml-shutdown".to_owned(), move |_| library.calls().shutdown());
         match shutdown.map(|worker| worker.join(Instant::now() + PATIENCE)) {
             Ok(Ok(Some(Ok(())))) => {}
             Ok(Ok(Some(Err(error)))) => {
