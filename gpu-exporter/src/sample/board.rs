@@ -12,6 +12,7 @@ use super::reader::Trouble;
 use super::snapshot::{DeviceSnapshot, DriverState, Snapshot};
 use super::xids::Xids;
 use crate::config::Sampling;
+use crate::nvml::identity::Identity;
 
 /// A call that takes longer hangs.
 pub const STUCK_AFTER: Duration = Duration::from_secs(5);
@@ -60,10 +61,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn new(uuid: String, settings: &Sampling) -> Self {
+    fn new(uuid: String, index: u32, settings: &Sampling) -> Self {
+        let identity = Identity { uuid: uuid.clone(), index, ..Identity::default() };
+        let snapshot = DeviceSnapshot { identity: Arc::new(identity), ..DeviceSnapshot::default() };
         Self {
             uuid,
-            latest: Mutex::default(),
+            latest: Mutex::new(Latest { snapshot: Arc::new(snapshot), ..Latest::default() }),
             busy_since: Mutex::default(),
             xids: Mutex::new(Xids::new(settings.xid_window)),
             wants_rescan: AtomicBool::new(false),
@@ -164,9 +167,6 @@ impl Slot {
         let (at, absence) = (latest.at, latest.absence);
         drop(latest);
         let mut shown = (*snapshot).clone();
-        if shown.identity.uuid.is_empty() {
-            Arc::make_mut(&mut shown.identity).uuid.clone_from(&self.uuid);
-        }
         let xids = lock(&self.xids);
         shown.xids = xids.snapshot(now);
         shown.last_xid = xids.last();
@@ -237,12 +237,12 @@ impl Board {
         slots.iter().find(|slot| slot.uuid == uuid).map(Arc::clone)
     }
 
-    /// The place of a GPU, made if there is none yet.
-    pub fn place(&self, uuid: &str) -> Arc<Slot> {
+    /// The place of a GPU, made if there is none yet, at an index.
+    pub fn place(&self, uuid: &str, index: u32) -> Arc<Slot> {
         if let Some(slot) = self.slot(uuid) {
             return slot;
         }
-        let slot = Arc::new(Slot::new(uuid.to_owned(), &self.settings));
+        let slot = Arc::new(Slot::new(uuid.to_owned(), index, &self.settings));
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         slots.push(Arc::clone(&slot));
         slot
@@ -256,9 +256,11 @@ impl Board {
             let id = shown.identity.index.to_string();
             match shown.stuck_seconds {
                 Some(stuck) => self.metrics.call_stuck.get(&[&id]).set(stuck),
-                None => {
+                // one that is gone may have had the index of one that is here
+                None if slot.absence().is_none() => {
                     self.metrics.call_stuck.remove(&[&id]);
                 }
+                None => {}
             }
             devices.push(Arc::new(shown));
         }
@@ -289,7 +291,6 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nvml::identity::Identity;
     use crate::sample::catalogue::{Cadence, Reading};
 
     fn read_at(now: Instant, uuid: &str, index: u32) -> DeviceSnapshot {
@@ -309,11 +310,11 @@ mod tests {
     fn a_call_that_does_not_come_back_takes_the_gpu_down_and_no_other() {
         let (board, start) = (board(), Instant::now());
         for (index, uuid) in (0..).zip(["GPU-a", "GPU-b"]) {
-            let slot = board.place(uuid);
+            let slot = board.place(uuid, index);
             slot.begin(start);
             slot.publish(&read_at(start, uuid, index), None, 0, start);
         }
-        board.place("GPU-a").begin(start + Duration::from_secs(1));
+        board.place("GPU-a", 0).begin(start + Duration::from_secs(1));
         let after = |seconds| board.snapshot(start + Duration::from_secs(seconds));
         assert!(after(6).devices[0].is_up, "5 s are not too long");
         let shown = after(7);
@@ -324,18 +325,18 @@ mod tests {
         assert_eq!(shown.devices[1].readings.last(Reading::Power), Some(300.0));
         assert!(!board.is_stuck(start + Duration::from_secs(7)));
         let now = start + Duration::from_secs(7);
-        board.place("GPU-a").publish(&read_at(now, "GPU-a", 0), None, 0, now);
+        board.place("GPU-a", 0).publish(&read_at(now, "GPU-a", 0), None, 0, now);
         assert!(after(8).devices[0].is_up, "it came back");
     }
 
     #[test]
     fn a_gpu_that_nobody_reads_any_more_is_not_shown_as_it_was() {
         let (board, start) = (board(), Instant::now());
-        board.place("GPU-a").publish(&read_at(start, "GPU-a", 0), None, 0, start);
+        board.place("GPU-a", 0).publish(&read_at(start, "GPU-a", 0), None, 0, start);
         let shown = board.snapshot(start + Duration::from_secs(11));
         assert_eq!((shown.devices[0].is_up, shown.devices[0].down_reason), (false, "stale"));
         assert_eq!(shown.devices[0].readings.last(Reading::Power), None);
-        board.place("GPU-a").set_absent(Some(Absence::Gone));
+        board.place("GPU-a", 0).set_absent(Some(Absence::Gone));
         let shown = board.snapshot(start);
         assert_eq!((shown.devices[0].is_up, shown.devices[0].down_reason), (false, "gone"));
     }
@@ -343,7 +344,7 @@ mod tests {
     #[test]
     fn xids_are_shown_at_once_and_also_of_a_gpu_that_is_down() {
         let (board, now) = (board(), Instant::now());
-        let slot = board.place("GPU-a");
+        let slot = board.place("GPU-a", 0);
         slot.publish(&read_at(now, "GPU-a", 0), None, 0, now);
         slot.begin(now);
         slot.record_xid(79, now, SystemTime::UNIX_EPOCH);

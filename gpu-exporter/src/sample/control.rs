@@ -23,7 +23,8 @@ pub struct Control {
 
 impl Control {
     /// Asks to shut NVML down for so long, so that a GPU can be reset or MIG be switched: both fail
-    /// while somebody has it open. Asked again, the time begins anew; zero ends it at once.
+    /// while somebody has it open. A day at most.
+    /// Asked again, the time begins anew; zero ends it at once.
     pub fn release(&self, time: Duration) {
         self.wish(|wishes| wishes.release = Some(time));
     }

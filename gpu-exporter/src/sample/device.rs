@@ -21,9 +21,10 @@ use super::snapshot::{DeviceSnapshot, Fan};
 use super::window::WindowCount;
 use crate::config::Sampling;
 use crate::nvml::calls::Calls;
-use crate::nvml::device;
+use crate::nvml::device::{self, Found};
 use crate::nvml::error::ReturnCode;
 use crate::nvml::fields::Numbering;
+use crate::nvml::identity::Identity;
 use crate::nvml::library::Library;
 
 /// Fans of a board at most.
@@ -76,15 +77,17 @@ pub struct Device {
 }
 
 impl Device {
-    /// A GPU of a started library, of which only the UUID is known.
+    /// A GPU of a started library. Nothing is asked before the first round.
     pub fn new(
         library: Arc<Library>,
         numbering: Numbering,
-        uuid: String,
+        gpu: &Found,
         settings: Arc<Sampling>,
         metrics: Metrics,
         now: Instant,
     ) -> Self {
+        let Found { uuid, index, .. } = gpu.clone();
+        let identity = Identity { uuid: uuid.clone(), index, ..Identity::default() };
         Self {
             schedule: Schedule::new(settings.interval, steps(&settings)),
             points: Points::new(settings.window, now),
@@ -99,7 +102,7 @@ impl Device {
             next_link: 0,
             fields_read: [None; 2],
             wants_rescan: false,
-            shown: DeviceSnapshot::default(),
+            shown: DeviceSnapshot { identity: Arc::new(identity), ..DeviceSnapshot::default() },
             trouble: None,
             attempts: 0,
             probe: FIRST_PROBE,
@@ -329,9 +332,14 @@ impl Device {
     }
 
     fn mig(&mut self, reader: &mut Reader) {
-        let mode = reader.ask(("migMode", 0), Calls::mig_mode);
-        let is_mig = mode.unwrap_or(false);
-        if self.shown.identity.is_mig != is_mig && !reader.is_over() {
+        let item = ("migMode", 0);
+        let is_mig = match reader.ask(item, Calls::mig_mode) {
+            Some(is_mig) => is_mig,
+            None if reader.is_unsupported(item) => false,
+            // nobody knows: what was found stays
+            None => return,
+        };
+        if self.shown.identity.is_mig != is_mig {
             Arc::make_mut(&mut self.shown.identity).is_mig = is_mig;
             reader.forget_unsupported();
             self.activity.restart();

@@ -33,6 +33,9 @@ const MISMATCH_SHOWN: Duration = Duration::from_secs(30);
 /// So many unknown errors in a row, of everything, end the process.
 const MAX_UNKNOWN: u32 = 3;
 
+/// Nobody resets a GPU for longer, but somebody may mistype a duration.
+const LONGEST_RELEASE: Duration = Duration::from_hours(24);
+
 /// Between two looks at which GPUs there are.
 const RESCAN: Duration = Duration::from_secs(30);
 
@@ -196,6 +199,7 @@ impl Driver {
     pub fn step(&mut self, now: Instant) -> Result<Instant, SampleError> {
         let wishes = self.control.take();
         if let Some(time) = wishes.release {
+            let time = time.min(LONGEST_RELEASE);
             self.close("released");
             tracing::info!(seconds = time.as_secs(), "NVML released");
             self.phase = Phase::Released { until: now + time };

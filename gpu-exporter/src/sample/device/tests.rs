@@ -26,11 +26,11 @@ impl Bench {
         // the driver has run for a minute
         simulation.advance(Duration::from_mins(1));
         let library = Library::open(&Source::simulated(simulation.clone())).unwrap();
-        let uuid = device::scan(&library).unwrap().found[0].uuid.clone();
+        let gpu = device::scan(&library).unwrap().found[0].clone();
         let numbering = Numbering::of_driver(&library.versions().driver);
         let (metrics, start) = (Metrics::default(), Instant::now());
         let settings = Arc::new(settings);
-        let device = Device::new(library, numbering, uuid, settings, metrics.clone(), start);
+        let device = Device::new(library, numbering, &gpu, settings, metrics.clone(), start);
         let mut bench = Self { simulation, metrics, device, start };
         bench.round();
         bench

@@ -119,6 +119,9 @@ impl Session {
         self.next_scan = now + RESCAN;
         let Scan { mut found, nameless } =
             device::scan(&self.library).map_err(|cause| ScanError::Nvml { cause })?;
+        for (_, error) in &nameless {
+            self.context.metrics.failed(error);
+        }
         if nameless.len() != self.nameless {
             self.nameless = nameless.len();
             for (index, error) in &nameless {
@@ -131,7 +134,7 @@ impl Session {
         let count = u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
         for (place, gpu) in (0..).zip(&found) {
             let delay = self.context.settings.interval / count * place;
-            let slot = self.context.board.place(&gpu.uuid);
+            let slot = self.context.board.place(&gpu.uuid, gpu.index);
             if slot.absence().is_some() {
                 slot.set_absent(None);
             }
@@ -151,7 +154,7 @@ impl Session {
                 }
             }
             let device = kept.remove(&gpu.uuid);
-            self.start(&gpu.uuid, device, slot, delay, now)
+            self.start(gpu, device, slot, delay, now)
                 .map_err(|cause| ScanError::Thread { cause })?;
         }
         if self.events.is_none() {
@@ -180,7 +183,7 @@ impl Session {
 
     fn start(
         &mut self,
-        uuid: &str,
+        gpu: &Found,
         device: Option<Device>,
         slot: Arc<Slot>,
         delay: Duration,
@@ -196,7 +199,7 @@ impl Session {
             None => Device::new(
                 library,
                 self.numbering,
-                uuid.to_owned(),
+                gpu,
                 Arc::clone(settings),
                 metrics.clone(),
                 now,
@@ -207,7 +210,7 @@ impl Session {
         let on_change = move || control.wake();
         let worker =
             worker::start(device, slot, metrics.clone(), interval, delay, clock, on_change)?;
-        self.workers.insert(uuid.to_owned(), worker);
+        self.workers.insert(gpu.uuid.clone(), worker);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -244,7 +247,9 @@ impl Session {
                 worker.stop();
                 keep(uuid.clone(), worker.join(Instant::now() + PATIENCE), kept, stuck);
             }
-            self.context.board.place(&uuid).set_absent(Some(Absence::Gone));
+            if let Some(slot) = self.context.board.slot(&uuid) {
+                slot.set_absent(Some(Absence::Gone));
+            }
             tracing::warn!(gpu = %uuid, "GPU is gone");
         }
     }
