@@ -3,6 +3,7 @@
 //! Pointers are turned into [`border`]'s values here; what answers is safe code.
 
 #![expect(unsafe_code, reason = "the C ABI is what is simulated")]
+#![expect(clippy::needless_pass_by_value, reason = "a place that was received is used by one call")]
 
 pub mod activity;
 pub mod border;

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::engine::numbers::{real, whole};
 use crate::scenario::{ClockKind, Scenario};
 
-/// Microseconds since the start of the simulation.
+/// Microseconds of the simulation; 0 is where its timeline begins.
 #[derive(Debug)]
 pub struct Clock {
     kind: ClockKind,
     speed: f64,
     started: Instant,
+    /// Time at the start.
+    first: u64,
     started_wall: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -30,13 +32,14 @@ struct State {
 pub struct Seen(u64);
 
 impl Clock {
-    /// The clock of a scenario, at 0.
+    /// The clock of a scenario, at its start.
     pub fn new(scenario: &Scenario) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             kind: scenario.clock,
             speed: scenario.speed,
             started: Instant::now(),
+            first: scenario.start_ms.saturating_mul(1_000).min(u64::MAX / 4),
             // A virtual clock starts at a fixed moment, so that runs are the same.
             started_wall: match scenario.clock {
                 ClockKind::Real => u64::try_from(wall.as_micros()).unwrap_or(u64::MAX / 2),
@@ -51,21 +54,23 @@ impl Clock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Microseconds since the start.
+    /// Microseconds of the simulation.
     pub fn now(&self) -> u64 {
         self.now_of(&self.state())
     }
 
     fn now_of(&self, state: &State) -> u64 {
         match self.kind {
-            ClockKind::Virtual => state.moved,
-            ClockKind::Real => whole(self.started.elapsed().as_secs_f64() * 1e6 * self.speed),
+            ClockKind::Virtual => self.first + state.moved,
+            ClockKind::Real => {
+                self.first + whole(self.started.elapsed().as_secs_f64() * 1e6 * self.speed)
+            }
         }
     }
 
     /// Microseconds since 1970.
     pub fn wall(&self) -> u64 {
-        self.started_wall + self.now()
+        self.started_wall + self.now() - self.first
     }
 
     /// Whether time only passes when it is moved.

@@ -50,7 +50,7 @@ pub struct Objects {
 
 impl Objects {
     /// A number that no other object has or had.
-    pub fn next(&mut self) -> usize {
+    pub fn new_number(&mut self) -> usize {
         self.last += 1;
         0x5EED_0000 + self.last * 16
     }
@@ -152,7 +152,8 @@ impl Driver {
         }
     }
 
-    /// The node.
+    /// The node. Whoever holds it must not ask for it again: something that happens in between would
+    /// make both wait for ever.
     pub fn engine(&self) -> RwLockReadGuard<'_, Engine> {
         self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::functions::Function;
 use crate::scenario::fault::Fault;
 use crate::scenario::gpu::GpuSpec;
 use crate::scenario::timeline::Happening;
@@ -49,8 +50,11 @@ pub struct Scenario {
     /// Seconds of the simulation per second; only with the real clock. Default 1; 0.001 to 10,000.
     #[serde(default = "default_speed")]
     pub speed: f64,
-    /// Seconds from the node's boot to the start of the simulation, in which the stamps of samples
-    /// count. Default a day.
+    /// Milliseconds of the simulation that have passed when it starts, so that buffers and counters
+    /// are not empty. Default 0.
+    #[serde(default)]
+    pub start_ms: u64,
+    /// Seconds from the node's boot to time 0 of the simulation; the stamps of samples count from boot. Default a day.
     #[serde(default = "default_uptime")]
     pub uptime_s: u64,
     /// From which UUIDs and serial numbers are made that are not given. Default 0.
@@ -64,10 +68,12 @@ pub struct Scenario {
     /// What happens when.
     #[serde(default)]
     pub timeline: Vec<Happening>,
-    /// File whose lines are commands while the simulation runs.
+    /// File whose lines are commands while the simulation runs: `{"advance_ms": 500}`, or something
+    /// that happens, as in `timeline`.
     #[serde(default)]
     pub control: Option<PathBuf>,
-    /// File in which the number of calls of each function is kept, as JSON.
+    /// File in which the number of calls of each function is kept, as JSON, with the number of
+    /// commands that were read and the last that was none.
     #[serde(default)]
     pub call_log: Option<PathBuf>,
 }
@@ -134,6 +140,9 @@ pub enum ScenarioError {
         /// What is wrong, and what is accepted.
         reason: String,
     },
+    /// The thread that follows the control file cannot be started.
+    #[error("cannot start a thread for the control file")]
+    Thread(#[source] std::io::Error),
     /// Its parts do not fit together.
     #[error("`{place}`: {reason}")]
     Value {
@@ -192,6 +201,7 @@ impl Scenario {
         if self.clock == ClockKind::Virtual && (self.speed - 1.0).abs() > f64::EPSILON {
             return Err(value("speed", "a virtual clock has none".to_owned()));
         }
+        self.check_names()?;
         for (index, happening) in self.timeline.iter().enumerate() {
             happening
                 .check(&gpus)
@@ -199,10 +209,28 @@ impl Scenario {
         }
         let mut uuids: Vec<_> = gpus.iter().filter_map(|gpu| gpu.uuid.as_deref()).collect();
         uuids.sort_unstable();
-        if let Some(twice) = uuids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(value("gpus", format!("the UUID {} is given twice", twice[0])));
+        if let Some([twice, _]) = uuids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(value("gpus", format!("the UUID {twice} is given twice")));
         }
         Ok(())
+    }
+}
+
+impl Scenario {
+    /// A fault of a function that nobody calls would never happen.
+    fn check_names(&self) -> Result<(), ScenarioError> {
+        let mut all: Vec<(String, &String)> = Vec::new();
+        all.extend(self.absent_symbols.iter().map(|name| ("absent_symbols".to_owned(), name)));
+        all.extend(self.calls.keys().map(|name| ("calls".to_owned(), name)));
+        for (index, gpu) in self.gpus.iter().enumerate() {
+            let place = format!("gpus[{index}]");
+            all.extend(gpu.calls.keys().map(|name| (format!("{place}.calls"), name)));
+            all.extend(gpu.unsupported.iter().map(|name| (format!("{place}.unsupported"), name)));
+        }
+        match all.into_iter().find(|(_, name)| Function::by_name(name).is_none()) {
+            Some((place, name)) => Err(value(&place, fault::unknown(name))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use nvml_wrapper_sys::bindings::NvmlLib;
 
-use crate::abi;
 use crate::driver::Driver;
 use crate::functions::Function;
 use crate::scenario::timeline::Happening;
 use crate::scenario::{Scenario, ScenarioError, parse_json};
 use crate::slots::Slot;
+use crate::{abi, control};
 
 /// A running simulation; clones are the same one. It ends, and everything that waits in it goes on,
 /// when the last clone is dropped: keep one as long as a table is used, for a table of a simulation
@@ -40,7 +40,9 @@ impl Simulation {
         scenario.check()?;
         let driver = Arc::new(Driver::new(scenario));
         let slot = Slot::take(&driver);
-        Ok(Self(Arc::new(Running { driver, slot })))
+        let running = Self(Arc::new(Running { driver, slot }));
+        control::start(&running.0.driver).map_err(ScenarioError::Thread)?;
+        Ok(running)
     }
 
     /// NVML's functions, playing this simulation.

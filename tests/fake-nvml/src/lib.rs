@@ -5,6 +5,8 @@
 
 #![expect(unsafe_code, reason = "the symbols of a C library are exported")]
 
+pub mod probe;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -60,10 +62,6 @@ macro_rules! export {
         library { $($library:ident($($la:ident: $lt:ty),*) = $lm:ident::$lf:ident;)* }
         device { $($device:ident($($da:ident: $dt:ty),*) = $dm:ident::$df:ident;)* }
     ) => {
-        #[expect(
-            non_snake_case, unreachable_pub, clippy::missing_safety_doc,
-            reason = "names and contracts are NVML's"
-        )]
         mod symbols {
             use std::ffi::{c_char, c_int, c_uint, c_ulonglong};
 
@@ -72,7 +70,7 @@ macro_rules! export {
 
             $(
                 #[unsafe(no_mangle)]
-                pub unsafe extern "C" fn $library($($la: $lt),*) -> nvmlReturn_t {
+                unsafe extern "C" fn $library($($la: $lt),*) -> nvmlReturn_t {
                     if stringify!($library).starts_with("nvmlInit") && !super::start() {
                         return super::UNKNOWN;
                     }
@@ -83,14 +81,14 @@ macro_rules! export {
 
             $(
                 #[unsafe(no_mangle)]
-                pub unsafe extern "C" fn $device(device: nvmlDevice_t, $($da: $dt),*) -> nvmlReturn_t {
+                unsafe extern "C" fn $device(device: nvmlDevice_t, $($da: $dt),*) -> nvmlReturn_t {
                     // SAFETY: the caller's contract is that of the function called.
                     unsafe { entry::$device::<0>(device, $($da),*) }
                 }
             )*
 
             #[unsafe(no_mangle)]
-            pub unsafe extern "C" fn nvmlErrorString(result: nvmlReturn_t) -> *const c_char {
+            unsafe extern "C" fn nvmlErrorString(result: nvmlReturn_t) -> *const c_char {
                 // SAFETY: any number is a result.
                 unsafe { entry::nvmlErrorString::<0>(result) }
             }

@@ -12,6 +12,7 @@ use super::border::Out;
 use crate::code::Code;
 use crate::driver::{Driver, Sample, Target};
 use crate::engine::activity::Taken;
+use crate::engine::view::View;
 
 /// The version of both structures, which is not packed with their size.
 const VERSION: u32 = 1;
@@ -29,7 +30,7 @@ pub(super) fn support(driver: &Driver, target: Target, support: Out<nvmlGpmSuppo
 
 pub(super) fn allocate(driver: &Driver, sample: Out<nvmlGpmSample_t>) -> Answer {
     let mut objects = driver.objects();
-    let number = objects.next();
+    let number = objects.new_number();
     sample.put(without_provenance_mut(number))?;
     objects.samples.insert(number, None);
     Ok(())
@@ -43,8 +44,9 @@ pub(super) fn free(driver: &Driver, sample: Out<nvmlGpmSample_st>) -> Answer {
 }
 
 pub(super) fn take(driver: &Driver, target: Target, sample: Out<nvmlGpmSample_st>) -> Answer {
-    let gpu_instance = driver.read(target).instance().map(|instance| instance.gpu_instance);
-    store(driver, target, gpu_instance, &sample)
+    let reading = driver.read(target);
+    let gpu_instance = reading.instance().map(|instance| instance.gpu_instance);
+    store(driver, &reading.view(), target, gpu_instance, &sample)
 }
 
 pub(super) fn take_instance(
@@ -54,21 +56,21 @@ pub(super) fn take_instance(
     sample: Out<nvmlGpmSample_st>,
 ) -> Answer {
     let reading = driver.read(target);
-    let mut instances = reading.whole()?.instances().unwrap_or_default().iter();
+    let view = reading.whole()?;
+    let mut instances = view.instances().unwrap_or_default().iter();
     if !instances.any(|instance| instance.gpu_instance == gpu_instance) {
         return Err(Code::INVALID_ARGUMENT);
     }
-    store(driver, target, Some(gpu_instance), &sample)
+    store(driver, &view, target, Some(gpu_instance), &sample)
 }
 
 fn store(
     driver: &Driver,
+    view: &View<'_>,
     target: Target,
     gpu_instance: Option<u32>,
     sample: &Out<nvmlGpmSample_st>,
 ) -> Answer {
-    let reading = driver.read(target);
-    let view = reading.view();
     if !view.profile().has_gpm() {
         return Err(Code::NOT_SUPPORTED);
     }

@@ -131,6 +131,7 @@ impl<T> Out<T> {
     }
 
     /// The place of an element of an array that begins here; the caller has said that it has it.
+    #[must_use]
     pub fn at(&self, index: usize) -> Self {
         Self(self.0.wrapping_add(index))
     }

@@ -21,7 +21,7 @@ const QUIET: u64 = 0x1 | 0x4 | 0x10 | 0x80;
 
 pub(super) fn create(driver: &Driver, set: Out<nvmlEventSet_t>) -> Answer {
     let mut objects = driver.objects();
-    let number = objects.next();
+    let number = objects.new_number();
     set.put(without_provenance_mut(number))?;
     objects.sets.insert(number, Vec::new());
     Ok(())

@@ -1,4 +1,4 @@
-//! What connects a GPU: PCIe, `NVLink`, the fabric; and licences.
+//! What connects a GPU: `PCIe`, `NVLink`, the fabric; and licences.
 
 use std::ffi::c_uint;
 use std::time::Duration;

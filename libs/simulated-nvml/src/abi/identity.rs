@@ -51,14 +51,12 @@ pub(super) fn serial(driver: &Driver, target: Target, serial: Out<c_char>, room:
 
 pub(super) fn index(driver: &Driver, target: Target, index: Out<c_uint>) -> Answer {
     let reading = driver.read(target);
-    match target.instance {
-        Some(instance) => index.put(u32::try_from(instance).unwrap_or(u32::MAX)),
-        None => {
-            let mut present = reading.engine().present(target.now);
-            let position = present.position(|gpu| gpu == target.gpu).ok_or(Code::GPU_IS_LOST)?;
-            index.put(u32::try_from(position).unwrap_or(u32::MAX))
-        }
-    }
+    let position = if target.instance.is_some() {
+        target.instance
+    } else {
+        reading.engine().present(target.now).position(|gpu| gpu == target.gpu)
+    };
+    index.put(u32::try_from(position.ok_or(Code::GPU_IS_LOST)?).unwrap_or(u32::MAX))
 }
 
 pub(super) fn minor_number(driver: &Driver, target: Target, minor: Out<c_uint>) -> Answer {

@@ -10,6 +10,7 @@ use super::border::{Out, Text};
 use crate::code::Code;
 use crate::driver::Driver;
 use crate::driver::handle::Handle;
+use crate::engine::Engine;
 use crate::scenario::timeline::Health;
 
 pub(super) fn init(driver: &Driver) -> Answer {
@@ -46,7 +47,7 @@ pub(super) fn handle_by_index(driver: &Driver, index: c_uint, device: Out<nvmlDe
     let engine = driver.engine();
     let now = driver.clock.now();
     let gpu = engine.present(now).nth(index as usize).ok_or(Code::INVALID_ARGUMENT)?;
-    hand_out(driver, gpu, None, &device)
+    hand_out(&engine, now, Handle { gpu, instance: None }, &device)
 }
 
 pub(super) fn handle_by_uuid(driver: &Driver, uuid: Text, device: Out<nvmlDevice_t>) -> Answer {
@@ -56,11 +57,12 @@ pub(super) fn handle_by_uuid(driver: &Driver, uuid: Text, device: Out<nvmlDevice
     for gpu in engine.present(now) {
         let Some(view) = engine.view(gpu, now) else { continue };
         if view.gpu.uuid == uuid {
-            return hand_out(driver, gpu, None, &device);
+            return hand_out(&engine, now, Handle { gpu, instance: None }, &device);
         }
         let mut instances = view.instances().unwrap_or_default().iter();
         if let Some(index) = instances.position(|instance| instance.uuid == uuid) {
-            return hand_out(driver, gpu, Some((view.generation(), index)), &device);
+            let instance = Some((view.generation(), index));
+            return hand_out(&engine, now, Handle { gpu, instance }, &device);
         }
     }
     Err(Code::NOT_FOUND)
@@ -69,24 +71,22 @@ pub(super) fn handle_by_uuid(driver: &Driver, uuid: Text, device: Out<nvmlDevice
 pub(super) fn handle_by_bus_id(driver: &Driver, bus_id: Text, device: Out<nvmlDevice_t>) -> Answer {
     let bus_id = bus_id.read()?.to_uppercase();
     let engine = driver.engine();
-    let mut present = engine.present(driver.clock.now());
+    let now = driver.clock.now();
+    let mut present = engine.present(now);
     let found = present.find(|gpu| {
         let own = super::identity::bus_id(engine.gpus()[*gpu].pci);
         own == bus_id || own[4..] == bus_id
     });
-    hand_out(driver, found.ok_or(Code::NOT_FOUND)?, None, &device)
+    let handle = Handle { gpu: found.ok_or(Code::NOT_FOUND)?, instance: None };
+    hand_out(&engine, now, handle, &device)
 }
 
-fn hand_out(
-    driver: &Driver,
-    gpu: usize,
-    instance: Option<(usize, usize)>,
-    device: &Out<nvmlDevice_t>,
-) -> Answer {
-    let engine = driver.engine();
-    let view = engine.view(gpu, driver.clock.now()).ok_or(Code::INVALID_ARGUMENT)?;
+/// The engine comes from the caller: who holds it must not ask for it again, or both wait for ever
+/// when something happens in between.
+fn hand_out(engine: &Engine, now: u64, handle: Handle, device: &Out<nvmlDevice_t>) -> Answer {
+    let view = engine.view(handle.gpu, now).ok_or(Code::INVALID_ARGUMENT)?;
     if view.health() == Health::Lost {
         return Err(Code::GPU_IS_LOST);
     }
-    device.put(without_provenance_mut(Handle { gpu, instance }.encode()))
+    device.put(without_provenance_mut(handle.encode()))
 }

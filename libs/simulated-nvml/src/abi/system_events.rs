@@ -21,7 +21,7 @@ pub(super) fn create(driver: &Driver, request: Out<nvmlSystemEventSetCreateReque
     request.check_version(1)?;
     let version = request.version()?;
     let mut objects = driver.objects();
-    let number = objects.next();
+    let number = objects.new_number();
     objects.system_sets.insert(number, (0, 0));
     request.put(nvmlSystemEventSetCreateRequest_t { version, set: without_provenance_mut(number) })
 }

@@ -82,7 +82,7 @@ impl Taken<'_> {
             _ => self.view.link_bytes((id - 62) / 2, time).map_err(|_| Code::NOT_SUPPORTED),
         };
         let (before, after) = (bytes(from)?, bytes(to)?);
-        Ok(if id % 2 == 0 { after.1 - before.1 } else { after.0 - before.0 })
+        Ok(if id.is_multiple_of(2) { after.1 - before.1 } else { after.0 - before.0 })
     }
 
     /// Counters since boot, in cycles of the SM clock; traffic in bytes.

@@ -41,34 +41,33 @@ pub fn read(
         return Err(Code::RESET_REQUIRED);
     }
     match id {
-        1..=6 => ecc(view, id),
+        1..=6 => Ok(ecc(view, id)),
         29..=31 | 92 | 93 => retired_pages(view, id),
         38 | 45 | 52 | 59 | 84..=91 | 132..=141 | 160..=168 | 201..=222 => links(view, id, scope),
-        74..=81 => limited(view, id),
-        251..=253 if numbering == FieldNumbering::V12 => limited(view, id + 18),
-        269..=271 if numbering == FieldNumbering::V13 => limited(view, id),
+        74..=81 => Ok(limited(view, id)),
+        251..=253 if numbering == FieldNumbering::V12 => Ok(limited(view, id + 18)),
+        269..=271 if numbering == FieldNumbering::V13 => Ok(limited(view, id)),
         82 if view.profile().has_memory_temperature() => {
             Ok(Value::Short(short(view.temperature() + 6.0)))
         }
         83 | 191 => Ok(Value::Long(whole(view.energy() * 1e3))),
-        94 | 95 | 169 | 173..=183 => Ok(Value::Short(0)),
+        94 | 95 | 169 | 173..=183 | 226 | 227 => Ok(Value::Short(0)),
         142..=145 => remap(view, id),
         185..=190 | 192 => power(view, id, scope),
         193..=196 => limit_distance(view, id),
         197 => Ok(Value::Long(whole(view.pcie_bytes(view.now).0))),
         198 => Ok(Value::Long(whole(view.pcie_bytes(view.now).1))),
-        226 | 227 => Ok(Value::Short(0)),
         _ => Err(Code::NOT_SUPPORTED),
     }
 }
 
-fn ecc(view: &View<'_>, id: u32) -> Result<Value, Code> {
+fn ecc(view: &View<'_>, id: u32) -> Value {
     let errors = view.ecc();
-    Ok(match id {
+    match id {
         1 | 2 => Value::Short(1),
         3 | 5 => Value::Long(errors.corrected),
         _ => Value::Long(errors.uncorrected),
-    })
+    }
 }
 
 fn retired_pages(view: &View<'_>, id: u32) -> Result<Value, Code> {
@@ -97,7 +96,7 @@ fn remap(view: &View<'_>, id: u32) -> Result<Value, Code> {
 }
 
 /// Nanoseconds for which clocks were limited.
-fn limited(view: &View<'_>, id: u32) -> Result<Value, Code> {
+fn limited(view: &View<'_>, id: u32) -> Value {
     let bits = match id {
         74 => 0x4,
         75 => 0x20 | 0x40,
@@ -111,7 +110,7 @@ fn limited(view: &View<'_>, id: u32) -> Result<Value, Code> {
         270 => 0x40,
         _ => 0x80,
     };
-    Ok(Value::Long(whole(view.limited_seconds(bits) * 1e9)))
+    Value::Long(whole(view.limited_seconds(bits) * 1e9))
 }
 
 /// Milliwatts, of the GPU and not of its module.

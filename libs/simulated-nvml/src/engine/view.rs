@@ -163,13 +163,11 @@ impl<'a> View<'a> {
 
     /// Joules since the start.
     pub fn energy(&self) -> f64 {
-        match &self.gpu.power {
-            Some(curve) => curve.area(self.now),
-            None => {
-                let (idle, span) = self.watts();
-                idle * seconds(self.now) + span * self.area(Unit::Compute, 0, self.now) / 100.0
-            }
+        if let Some(curve) = &self.gpu.power {
+            return curve.area(self.now);
         }
+        let (idle, span) = self.watts();
+        idle * seconds(self.now) + span * self.area(Unit::Compute, 0, self.now) / 100.0
     }
 
     /// Watts without load, and what full load adds: 95 % of the limit is never passed.
@@ -257,7 +255,7 @@ impl<'a> View<'a> {
         self.gpu.instances.changes_until(self.now)
     }
 
-    /// Bytes out of and into the GPU over PCIe since the start: a twentieth and an eighth of what
+    /// Bytes out of and into the GPU over `PCIe` since the start: a twentieth and an eighth of what
     /// the bus can do, at full load.
     pub fn pcie_bytes(&self, to: u64) -> (f64, f64) {
         let rate = 2e9 * f64::from(1 << (self.profile().pcie_generation - 1));
@@ -266,6 +264,10 @@ impl<'a> View<'a> {
     }
 
     /// Bytes out of and into one `NVLink` since the start; none if it is down.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` for a link that there is not.
     pub fn link_bytes(&self, link: u32, to: u64) -> Result<(f64, f64), Code> {
         if link >= self.profile().links {
             return Err(Code::INVALID_ARGUMENT);

@@ -25,3 +25,10 @@ pub struct Fault {
     #[serde(default)]
     pub until_ms: Option<u64>,
 }
+
+/// What is wrong with a name that is none of a simulated function.
+pub(crate) fn unknown(name: &str) -> String {
+    format!(
+        "`{name}` is no function that is simulated: accepted are names such as `nvmlDeviceGetPowerUsage`"
+    )
+}

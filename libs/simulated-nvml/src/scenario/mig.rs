@@ -49,7 +49,7 @@ impl TryFrom<String> for MigProfile {
             ((1..=SLICES).contains(&slices) && gigabytes > 0).then_some((slices, gigabytes))
         };
         match parse() {
-            Some((slices, gigabytes)) => Ok(Self { slices, gigabytes, name }),
+            Some((slices, gigabytes)) => Ok(Self { name, slices, gigabytes }),
             None => Err(format!("`{name}` is no MIG profile: one looks like `1g.10gb`")),
         }
     }

@@ -33,7 +33,7 @@ pub struct Profile {
     pub video_mhz: f64,
     /// Streaming multiprocessors.
     pub multiprocessors: u32,
-    /// Generation of PCIe.
+    /// Generation of `PCIe`.
     pub pcie_generation: u32,
     /// `NVLink`s.
     pub links: u32,

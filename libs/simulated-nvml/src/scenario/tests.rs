@@ -49,6 +49,14 @@ fn an_error_names_the_place_and_what_is_accepted() {
         ),
         (r#"{"gpus": [{}], "timeline": [{"xid": 79}]}"#, &["timeline[0]", "`gpu` is missing"]),
         (r#"{"gpus": [{}], "timeline": [{"at_ms": 5}]}"#, &["nothing happens", "hotplug"]),
+        (
+            r#"{"gpus": [{"calls": {"nvmlDeviceGetPower": {"return": 3}}}]}"#,
+            &["gpus[0].calls", "`nvmlDeviceGetPower`"],
+        ),
+        (
+            r#"{"gpus": [{}], "timeline": [{"gpu": 0, "calls": {"nvmlX": {}}}]}"#,
+            &["timeline[0].calls", "`nvmlX`"],
+        ),
         (r#"{"gpus": [{}]} x"#, &["line 1, column", "trailing"]),
         ("", &["line 1", "EOF"]),
     ] {
@@ -68,4 +76,20 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = Scenario::load(Path::new("/nowhere/scenario.json")).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the scenario /nowhere/scenario.json");
     assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn the_scenarios_of_the_exporter_can_be_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../gpu-exporter/scenarios");
+    let mut played = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let scenario =
+                Scenario::load(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            assert!(!scenario.gpus.is_empty());
+            played += 1;
+        }
+    }
+    assert_eq!(played, 5);
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::functions::Function;
 use crate::scenario::curve::Shape;
-use crate::scenario::fault::Fault;
+use crate::scenario::fault::{self, Fault};
 use crate::scenario::gpu::GpuSpec;
 use crate::scenario::mig::{self, MigSpec};
 
@@ -275,6 +276,12 @@ impl Happening {
             What::MigReconfigure(MigReconfigure { to: Some(instances), .. }) => {
                 mig::check(instances, spec.profile.mig_profiles)
                     .map_err(|reason| ("mig_reconfigure.to", reason))
+            }
+            What::Calls(_, calls) => {
+                match calls.keys().find(|name| Function::by_name(name).is_none()) {
+                    Some(name) => Err(("calls", fault::unknown(name))),
+                    None => Ok(()),
+                }
             }
             What::Util(_, shape) => shape.check_percent().map_err(|reason| ("util", reason)),
             _ => Ok(()),
