@@ -478,8 +478,8 @@ mod tests {
     #[test]
     fn versions_carry_the_size_of_the_struct() {
         // 40 bytes: a number, padding, four 64-bit numbers
-        assert_eq!(version_of::<sys::nvmlMemory_v2_t>(2), 40 | 2 << 24);
-        assert_eq!(version_of::<sys::nvmlGpuFabricInfo_v2_t>(2), 36 | 2 << 24);
+        assert_eq!(version_of::<sys::nvmlMemory_v2_t>(2), 0x28 | 2 << 24);
+        assert_eq!(version_of::<sys::nvmlGpuFabricInfo_v2_t>(2), 0x24 | 2 << 24);
     }
 
     #[test]

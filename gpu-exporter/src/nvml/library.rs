@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn a_library_of_nvml_is_loaded_and_its_refusal_to_start_told() {
+        // without a scenario it loads like the real one, and answers what nobody understands
+        let error = Library::open(&Source::File(fake_nvml::path())).unwrap_err();
+        assert_eq!(error.code(), Some(ReturnCode::Unknown), "{error:?}");
+        assert_eq!(error.source().unwrap().to_string(), "nvmlInit_v2 answered unknown (999)");
+    }
+
+    #[test]
     fn reasons_tell_what_a_person_has_to_do() {
         let of = |code| {
             let cause = NvmlError { function: "nvmlInit_v2", code: ReturnCode::from_number(code) };

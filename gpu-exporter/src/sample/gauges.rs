@@ -1,8 +1,6 @@
 //! Readings that are one call each: which, how often, and in which unit NVML answers.
 
 use super::catalogue::Reading;
-#[expect(clippy::enum_glob_use, reason = "this file is a table of readings")]
-use super::catalogue::Reading::*;
 use super::schedule::Rhythm;
 use crate::nvml::calls::{Calls, DeviceHandle};
 use crate::nvml::error::NvmlError;
@@ -27,17 +25,17 @@ const MILLI: f64 = 1e-3;
 
 /// Bits of clock event reasons, by reading.
 pub const CLOCK_EVENTS: [(Reading, u64); 11] = [
-    (ClockEventIdle, 0x1),
-    (ClockEventApplicationSetting, 0x2),
-    (ClockEventSwPowerCap, 0x4),
-    (ClockEventHwSlowdown, 0x8),
-    (ClockEventSyncBoost, 0x10),
-    (ClockEventSwThermal, 0x20),
-    (ClockEventHwThermal, 0x40),
-    (ClockEventHwPowerBrake, 0x80),
-    (ClockEventDisplay, 0x100),
-    (ClockEventBoardLimit, 0x200),
-    (ClockEventReliability, 0x400),
+    (Reading::ClockEventIdle, 0x1),
+    (Reading::ClockEventApplicationSetting, 0x2),
+    (Reading::ClockEventSwPowerCap, 0x4),
+    (Reading::ClockEventHwSlowdown, 0x8),
+    (Reading::ClockEventSyncBoost, 0x10),
+    (Reading::ClockEventSwThermal, 0x20),
+    (Reading::ClockEventHwThermal, 0x40),
+    (Reading::ClockEventHwPowerBrake, 0x80),
+    (Reading::ClockEventDisplay, 0x100),
+    (Reading::ClockEventBoardLimit, 0x200),
+    (Reading::ClockEventReliability, 0x400),
 ];
 
 /// NVML's performance state that is none.
@@ -50,26 +48,26 @@ fn exact(value: u64) -> f64 {
 
 fn memory(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let memory = calls.memory(device)?;
-    set(MemoryTotal, exact(memory.total));
-    set(MemoryUsed, exact(memory.used));
-    set(MemoryFree, exact(memory.free));
+    set(Reading::MemoryTotal, exact(memory.total));
+    set(Reading::MemoryUsed, exact(memory.used));
+    set(Reading::MemoryFree, exact(memory.free));
     if let Some(reserved) = memory.reserved {
-        set(MemoryReserved, exact(reserved));
+        set(Reading::MemoryReserved, exact(reserved));
     }
     Ok(())
 }
 
 fn bar1(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let bar1 = calls.bar1(device)?;
-    set(Bar1Total, exact(bar1.total));
-    set(Bar1Used, exact(bar1.used));
-    set(Bar1Free, exact(bar1.free));
+    set(Reading::Bar1Total, exact(bar1.total));
+    set(Reading::Bar1Used, exact(bar1.used));
+    set(Reading::Bar1Free, exact(bar1.free));
     Ok(())
 }
 
 fn clock_events(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let bits = calls.clock_event_reasons(device)?;
-    set(ClockEventBits, exact(bits));
+    set(Reading::ClockEventBits, exact(bits));
     for (reading, bit) in CLOCK_EVENTS {
         set(reading, f64::from(u8::from(bits & bit != 0)));
     }
@@ -78,18 +76,18 @@ fn clock_events(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(),
 
 fn power_limit_range(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let (low, high) = calls.power_limit_range_mw(device)?;
-    set(PowerLimitMin, f64::from(low) * MILLI);
-    set(PowerLimitMax, f64::from(high) * MILLI);
+    set(Reading::PowerLimitMin, f64::from(low) * MILLI);
+    set(Reading::PowerLimitMax, f64::from(high) * MILLI);
     Ok(())
 }
 
 fn remap_banks(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let banks = calls.remap_banks(device)?;
-    set(RowRemapBanksMax, f64::from(banks.max));
-    set(RowRemapBanksHigh, f64::from(banks.high));
-    set(RowRemapBanksPartial, f64::from(banks.partial));
-    set(RowRemapBanksLow, f64::from(banks.low));
-    set(RowRemapBanksNone, f64::from(banks.none));
+    set(Reading::RowRemapBanksMax, f64::from(banks.max));
+    set(Reading::RowRemapBanksHigh, f64::from(banks.high));
+    set(Reading::RowRemapBanksPartial, f64::from(banks.partial));
+    set(Reading::RowRemapBanksLow, f64::from(banks.low));
+    set(Reading::RowRemapBanksNone, f64::from(banks.none));
     Ok(())
 }
 
@@ -97,9 +95,9 @@ macro_rules! gauge {
     ($rhythm:ident, $reading:ident = $call:ident($($argument:expr),*) * $scale:expr) => {
         Gauge {
             rhythm: Rhythm::$rhythm,
-            readings: &[$reading],
+            readings: &[Reading::$reading],
             read: |calls, device, set| {
-                set($reading, f64::from(calls.$call(device $(, $argument)*)?) * $scale);
+                set(Reading::$reading, f64::from(calls.$call(device $(, $argument)*)?) * $scale);
                 Ok(())
             },
         }
@@ -116,25 +114,30 @@ const VIDEO: u32 = 3;
 pub const GAUGES: [Gauge; 30] = [
     Gauge {
         rhythm: Rhythm::Always,
-        readings: &[MemoryTotal, MemoryUsed, MemoryFree, MemoryReserved],
+        readings: &[
+            Reading::MemoryTotal,
+            Reading::MemoryUsed,
+            Reading::MemoryFree,
+            Reading::MemoryReserved,
+        ],
         read: memory,
     },
     gauge!(Always, ClockSm = clock_mhz(SM) * MEGA),
     Gauge {
         rhythm: Rhythm::Always,
         readings: &[
-            ClockEventBits,
-            ClockEventIdle,
-            ClockEventApplicationSetting,
-            ClockEventSwPowerCap,
-            ClockEventHwSlowdown,
-            ClockEventSyncBoost,
-            ClockEventSwThermal,
-            ClockEventHwThermal,
-            ClockEventHwPowerBrake,
-            ClockEventDisplay,
-            ClockEventBoardLimit,
-            ClockEventReliability,
+            Reading::ClockEventBits,
+            Reading::ClockEventIdle,
+            Reading::ClockEventApplicationSetting,
+            Reading::ClockEventSwPowerCap,
+            Reading::ClockEventHwSlowdown,
+            Reading::ClockEventSyncBoost,
+            Reading::ClockEventSwThermal,
+            Reading::ClockEventHwThermal,
+            Reading::ClockEventHwPowerBrake,
+            Reading::ClockEventDisplay,
+            Reading::ClockEventBoardLimit,
+            Reading::ClockEventReliability,
         ],
         read: clock_events,
     },
@@ -144,16 +147,20 @@ pub const GAUGES: [Gauge; 30] = [
     gauge!(Fifth, ClockVideo = clock_mhz(VIDEO) * MEGA),
     Gauge {
         rhythm: Rhythm::Fifth,
-        readings: &[PerformanceState],
+        readings: &[Reading::PerformanceState],
         read: |calls, device, set| {
             let state = calls.performance_state(device)?;
             if state != PERFORMANCE_UNKNOWN {
-                set(PerformanceState, f64::from(state));
+                set(Reading::PerformanceState, f64::from(state));
             }
             Ok(())
         },
     },
-    Gauge { rhythm: Rhythm::Fifth, readings: &[Bar1Total, Bar1Used, Bar1Free], read: bar1 },
+    Gauge {
+        rhythm: Rhythm::Fifth,
+        readings: &[Reading::Bar1Total, Reading::Bar1Used, Reading::Bar1Free],
+        read: bar1,
+    },
     gauge!(Fifth, TemperatureMargin = temperature_margin() * 1.0),
     gauge!(Slow, ClockMaxSm = max_clock_mhz(SM) * MEGA),
     gauge!(Slow, ClockMaxMemory = max_clock_mhz(MEM) * MEGA),
@@ -164,7 +171,7 @@ pub const GAUGES: [Gauge; 30] = [
     gauge!(Slow, PowerLimitDefault = default_power_limit_mw() * MILLI),
     Gauge {
         rhythm: Rhythm::Slow,
-        readings: &[PowerLimitMin, PowerLimitMax],
+        readings: &[Reading::PowerLimitMin, Reading::PowerLimitMax],
         read: power_limit_range,
     },
     gauge!(Slow, ThresholdShutdown = temperature_threshold(0) * 1.0),
@@ -178,20 +185,20 @@ pub const GAUGES: [Gauge; 30] = [
     Gauge {
         rhythm: Rhythm::Slow,
         readings: &[
-            RowRemapBanksMax,
-            RowRemapBanksHigh,
-            RowRemapBanksPartial,
-            RowRemapBanksLow,
-            RowRemapBanksNone,
+            Reading::RowRemapBanksMax,
+            Reading::RowRemapBanksHigh,
+            Reading::RowRemapBanksPartial,
+            Reading::RowRemapBanksLow,
+            Reading::RowRemapBanksNone,
         ],
         read: remap_banks,
     },
     Gauge {
         rhythm: Rhythm::Slow,
-        readings: &[VgpuLicensed],
+        readings: &[Reading::VgpuLicensed],
         read: |calls, device, set| {
             if let Some(is_licensed) = calls.vgpu_licensed(device)? {
-                set(VgpuLicensed, f64::from(u8::from(is_licensed)));
+                set(Reading::VgpuLicensed, f64::from(u8::from(is_licensed)));
             }
             Ok(())
         },
@@ -207,9 +214,9 @@ pub const FALLBACKS: [(Field, Gauge); 3] = [
         Field::ENERGY,
         Gauge {
             rhythm: Rhythm::Fifth,
-            readings: &[Energy],
+            readings: &[Reading::Energy],
             read: |calls, device, set| {
-                set(Energy, exact(calls.energy_mj(device)?) * MILLI);
+                set(Reading::Energy, exact(calls.energy_mj(device)?) * MILLI);
                 Ok(())
             },
         },

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn steps_come_in_their_rhythm_and_starve_nobody_within_the_limit() {
-        let steps = (0..9).map(|step| (step, Rhythm::Always, 1));
+        let steps = (0..9_usize).map(|step| (step, Rhythm::Always, 1));
         let rare = (9..18).map(|step| (step, Rhythm::Fifth, 1));
         let slow = (18..48).map(|step| (step, Rhythm::Slow, 1));
         let mut schedule = Schedule::new(SECOND, steps.chain(rare).chain(slow));
@@ -115,7 +115,7 @@ mod tests {
                     break;
                 }
                 calls += cost;
-                reads[step as usize] += 1;
+                reads[step] += 1;
                 schedule.done(step, now);
             }
         }

@@ -188,8 +188,8 @@ mod tests {
                     events.iter().filter(|event| now - **event < limit).count() as u64
                 };
                 let counted = count.count(now);
-                prop_assert!(counted >= within(WINDOW - slice));
-                prop_assert!(counted <= within(WINDOW + slice));
+                prop_assert!(counted >= within(slice * (SLICES - 1)));
+                prop_assert!(counted <= within(slice * (SLICES + 1)));
             }
         }
     }

@@ -247,7 +247,7 @@ fn a_gpu_that_hangs_is_down_alone_and_has_no_second_worker() {
     let shown = bench.shown();
     assert!(shown.devices[0].stuck_seconds.unwrap() > 5.0);
     assert!(bench.driver.metrics.call_stuck.len() == 1);
-    let stuck_until = bench.now() + Duration::from_secs(60);
+    let stuck_until = bench.now() + Duration::from_mins(1);
     while bench.now() < stuck_until {
         let age = bench.now();
         bench.until("the other one is read", |shown| {
@@ -292,7 +292,7 @@ fn a_release_shuts_nvml_down_and_counters_go_on_afterwards() {
         shown.devices[0].readings.last(Reading::BusySeconds) > Some(1.0)
     });
     let busy = bench.shown().devices[0].readings.last(Reading::BusySeconds).unwrap();
-    bench.driver.control().release(Duration::from_secs(120));
+    bench.driver.control().release(Duration::from_mins(2));
     bench.step().unwrap();
     assert_eq!(bench.simulation.calls("nvmlShutdown"), 1);
     assert_eq!(
