@@ -35,25 +35,43 @@ impl Watch {
     /// [`RECOVERY_ACTION`]. A GPU that does not let itself be registered is left out.
     ///
     /// # Errors
-    /// No set can be made, or the one made is undefined after an unknown error.
+    /// No set can be made.
     pub fn new(library: &Arc<Library>, uuids: &[String]) -> Result<Self, NvmlError> {
+        let mut wanted: Vec<&String> = uuids.iter().collect();
+        loop {
+            match Self::with_all(library, &wanted)? {
+                Ok(watch) => return Ok(watch),
+                // the set is undefined after that: another one, without the culprit
+                Err(culprit) => wanted.remove(culprit),
+            };
+        }
+    }
+
+    /// A set with all of these, or the place of the one that spoilt it.
+    fn with_all(
+        library: &Arc<Library>,
+        wanted: &[&String],
+    ) -> Result<Result<Self, usize>, NvmlError> {
         let calls = library.calls();
         let set = EventSet::new(library)?;
-        let mut registered = HashMap::new();
-        for uuid in uuids {
-            let added = calls.device_by_uuid(uuid).and_then(|device| {
-                let events = calls.supported_events(device)? & WANTED;
-                if events != 0 {
-                    set.register(device, events)?;
-                    registered.insert(device, uuid.clone());
+        let mut uuids = HashMap::new();
+        for (place, uuid) in wanted.iter().enumerate() {
+            let supported = calls
+                .device_by_uuid(uuid)
+                .and_then(|device| Ok((device, calls.supported_events(device)? & WANTED)));
+            let Ok((device, events)) = supported else { continue };
+            if events == 0 {
+                continue;
+            }
+            match set.register(device, events) {
+                Ok(()) => {
+                    uuids.insert(device, (*uuid).clone());
                 }
-                Ok(())
-            });
-            if let Err(error @ NvmlError { code: ReturnCode::Unknown, .. }) = added {
-                return Err(error);
+                Err(NvmlError { code: ReturnCode::Unknown, .. }) => return Ok(Err(place)),
+                Err(_) => {}
             }
         }
-        Ok(Self { set, uuids: registered })
+        Ok(Ok(Self { set, uuids }))
     }
 
     /// The GPUs that are registered.

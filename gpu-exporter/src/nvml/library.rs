@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nvml_wrapper_sys::bindings::NvmlLib;
-use simulated_nvml::Simulation;
+use simulated_nvml::{Scenario, ScenarioError, Simulation};
 
 use super::calls::{self, Calls};
 use super::error::{NvmlError, ReturnCode};
 use super::identity::DriverVersions;
+use crate::config::Sampling;
 
 /// Where the library is looked for. The first is the dynamic linker's own search, which is where
 /// container runtimes put it; the others are the driver container of the GPU Operator.
@@ -37,8 +38,19 @@ pub enum Source {
 }
 
 impl Source {
-    /// A simulation, which runs until the last clone of the source and the last library of it are
-    /// dropped.
+    /// What the configuration says. A simulation begins here.
+    ///
+    /// # Errors
+    /// The scenario cannot be read or played.
+    pub fn of(settings: &Sampling) -> Result<Self, ScenarioError> {
+        Ok(match (&settings.simulate, &settings.library_path) {
+            (Some(scenario), _) => Self::simulated(Simulation::start(Scenario::load(scenario)?)?),
+            (None, Some(library)) => Self::File(library.clone()),
+            (None, None) => Self::Usual,
+        })
+    }
+
+    /// A simulation, which runs until the last clone of the source is dropped.
     pub fn simulated(simulation: Simulation) -> Self {
         Self::Table(Arc::new(move || simulation.table().map_err(Into::into)))
     }
@@ -208,6 +220,23 @@ mod tests {
         let error = Library::open(&Source::File(fake_nvml::path())).unwrap_err();
         assert_eq!(error.code(), Some(ReturnCode::Unknown), "{error:?}");
         assert_eq!(error.source().unwrap().to_string(), "nvmlInit_v2 answered unknown (999)");
+    }
+
+    #[test]
+    fn a_scenario_takes_the_place_of_any_library() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"gpus": [{}, {}]}"#).unwrap();
+        let settings = Sampling {
+            simulate: Some(file.path().to_owned()),
+            library_path: Some("/nowhere".into()),
+            ..Sampling::default()
+        };
+        let source = Source::of(&settings).unwrap();
+        let library = Library::open(&source).unwrap();
+        assert_eq!(library.calls().device_count(), Ok(2));
+        assert_eq!(library.versions().driver, "580.95.05");
+        std::fs::write(file.path(), r#"{"gpu": []}"#).unwrap();
+        assert!(Source::of(&settings).unwrap_err().to_string().contains("gpu"));
     }
 
     #[test]

@@ -270,6 +270,18 @@ fn a_gpu_that_hangs_is_down_alone_and_has_no_second_worker() {
 }
 
 #[test]
+fn a_gpu_whose_events_cannot_be_registered_hides_no_events_of_the_others() {
+    let fault = r#"{"gpu": 0, "calls": {"nvmlDeviceRegisterEvents": {"return": 999}}}"#;
+    let mut bench = Bench::new(&node(2, ""));
+    bench.happen(fault);
+    bench.until("both are up", all_up(2));
+    let metrics = bench.driver.metrics.clone();
+    await_condition("events are watched", || !metrics.event_watch_start.is_empty());
+    bench.happen(r#"{"gpu": 1, "xid": 48}"#);
+    bench.until("its Xid is counted", |shown| shown.devices[1].last_xid == Some(48));
+}
+
+#[test]
 fn every_xid_of_a_storm_is_counted() {
     let mut bench = Bench::new(&node(2, ""));
     bench.until("both are up", all_up(2));
