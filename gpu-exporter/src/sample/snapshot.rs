@@ -39,9 +39,11 @@ impl Default for DriverState {
 pub struct DeviceSnapshot {
     /// What it is.
     pub identity: Arc<Identity>,
-    /// It answers. If not, it has no readings.
+    /// It answers. If not, it has no readings but, when it has to be reset, `RecoveryAction`.
     pub is_up: bool,
-    /// Why it is not up: `lost`, `hung`, `reset_required`, `gone`; empty if it is.
+    /// Why it is not up: `lost`, `hung`, `reset_required`, `gone`, `driver` (NVML is down),
+    /// `failing` (no call succeeds), `unknown` (all are answered with an unknown error), `stale`,
+    /// `driver_restarting`, `starting`; empty if it is.
     pub down_reason: &'static str,
     /// Seconds that the call in progress has taken, when it is longer than it should be.
     pub stuck_seconds: Option<f64>,

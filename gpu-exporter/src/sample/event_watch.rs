@@ -1,0 +1,125 @@
+//! Waits for events of all GPUs and counts Xids, on a thread of its own.
+//!
+//! An event that comes while nobody waits is lost: NVML keeps none. So the time since which there
+//! was somebody is a metric, and begins anew with every set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use instrumentation::rate_limit::Repeated;
+
+use super::board::Board;
+use super::control::Control;
+use super::metrics::Metrics;
+use super::worker::{Bell, Now, Worker};
+use crate::nvml::calls::buffers::Event;
+use crate::nvml::error::NvmlError;
+use crate::nvml::events::{self, Watch};
+use crate::nvml::library::Library;
+
+/// How long one call waits.
+const WAIT_MS: u32 = 1_000;
+
+/// Pauses after an error.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+static FAILED: Repeated = Repeated::every(Duration::from_mins(1));
+
+/// What the thread needs.
+#[derive(Clone)]
+pub struct EventWatch {
+    /// NVML.
+    pub library: Arc<Library>,
+    /// Where Xids are counted.
+    pub board: Arc<Board>,
+    /// Who is told when GPUs have to be looked at.
+    pub control: Arc<Control>,
+    /// Moves when the set of GPUs that answer has changed.
+    pub generation: Arc<AtomicU64>,
+    /// Own metrics.
+    pub metrics: Metrics,
+    /// The time.
+    pub now: Now,
+}
+
+impl std::fmt::Debug for EventWatch {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("EventWatch")
+    }
+}
+
+impl EventWatch {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The operating system starts none.
+    pub fn start(self) -> std::io::Result<Worker<()>> {
+        Worker::start("gpu-events".to_owned(), move |bell| self.run(bell))
+    }
+
+    fn run(&self, bell: &Bell) {
+        let mut pause = FIRST_PAUSE;
+        while !bell.is_rung() {
+            let seen = self.generation.load(Ordering::Acquire);
+            match self.watch(seen, &mut pause, bell) {
+                Ok(()) => {}
+                Err(error) if error.code.is_permanent() => {
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    tracing::warn!(error, "Xids cannot be watched");
+                    return;
+                }
+                Err(error) => {
+                    self.metrics.failed(&error);
+                    if let Some(suppressed) = FAILED.admit(Instant::now()) {
+                        let error: &(dyn std::error::Error + 'static) = &error;
+                        tracing::warn!(error, suppressed, "waiting for events of GPUs failed");
+                    }
+                    bell.wait(pause);
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+            }
+        }
+        self.metrics.event_watch_start.remove(&[]);
+    }
+
+    /// Watches with one set, until the GPUs change.
+    fn watch(&self, seen: u64, pause: &mut Duration, bell: &Bell) -> Result<(), NvmlError> {
+        let slots = self.board.slots();
+        let present = slots.iter().filter(|slot| slot.absence().is_none());
+        let uuids: Vec<String> = present.map(|slot| slot.uuid().to_owned()).collect();
+        let watch = Watch::new(&self.library, &uuids)?;
+        if watch.is_empty() {
+            bell.wait(*pause);
+            *pause = (*pause * 2).min(LAST_PAUSE);
+            return Ok(());
+        }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.metrics.event_watch_start.get(&[]).set(wall.as_secs_f64());
+        while !bell.is_rung() && self.generation.load(Ordering::Acquire) == seen {
+            if let Some((uuid, event)) = watch.next(WAIT_MS)? {
+                self.happened(uuid, event);
+            }
+            *pause = FIRST_PAUSE;
+        }
+        Ok(())
+    }
+
+    fn happened(&self, uuid: &str, event: Event) {
+        let Some(slot) = self.board.slot(uuid) else { return };
+        if event.kind & events::XID != 0 {
+            let number = u32::try_from(event.data).unwrap_or(u32::MAX);
+            let logged = slot.record_xid(number, (self.now)(), SystemTime::now());
+            if let Some(suppressed) = logged {
+                tracing::warn!(gpu = uuid, xid = number, suppressed, "Xid");
+            }
+        }
+        if event.kind & events::MIG_CHANGED != 0 {
+            slot.request_rescan();
+        }
+        if event.kind & (events::UNAVAILABLE | events::RECOVERY_ACTION) != 0 {
+            self.control.rescan();
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Readings that are one call each: which, how often, and in which unit NVML answers.
+
+use super::catalogue::Reading;
+use super::schedule::Rhythm;
+use crate::nvml::calls::{Calls, DeviceHandle};
+use crate::nvml::error::NvmlError;
+use crate::nvml::fields::Field;
+
+/// Gives a value to a reading, in the reading's unit.
+pub type Set<'a> = &'a mut dyn FnMut(Reading, f64);
+
+/// A call and what comes of it.
+#[derive(Debug)]
+pub struct Gauge {
+    /// How often.
+    pub rhythm: Rhythm,
+    /// What it gives; all of it is absent when the call fails.
+    pub readings: &'static [Reading],
+    /// Makes the call.
+    pub read: fn(&Calls, DeviceHandle, Set<'_>) -> Result<(), NvmlError>,
+}
+
+const MEGA: f64 = 1e6;
+const MILLI: f64 = 1e-3;
+
+/// Bits of clock event reasons, by reading.
+pub const CLOCK_EVENTS: [(Reading, u64); 11] = [
+    (Reading::ClockEventIdle, 0x1),
+    (Reading::ClockEventApplicationSetting, 0x2),
+    (Reading::ClockEventSwPowerCap, 0x4),
+    (Reading::ClockEventHwSlowdown, 0x8),
+    (Reading::ClockEventSyncBoost, 0x10),
+    (Reading::ClockEventSwThermal, 0x20),
+    (Reading::ClockEventHwThermal, 0x40),
+    (Reading::ClockEventHwPowerBrake, 0x80),
+    (Reading::ClockEventDisplay, 0x100),
+    (Reading::ClockEventBoardLimit, 0x200),
+    (Reading::ClockEventReliability, 0x400),
+];
+
+/// NVML's performance state that is none.
+const PERFORMANCE_UNKNOWN: u32 = 32;
+
+#[expect(clippy::cast_precision_loss, reason = "bytes and bits below 2^53")]
+fn exact(value: u64) -> f64 {
+    value as f64
+}
+
+fn memory(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
+    let memory = calls.memory(device)?;
+    set(Reading::MemoryTotal, exact(memory.total));
+    set(Reading::MemoryUsed, exact(memory.used));
+    set(Reading::MemoryFree, exact(memory.free));
+    if let Some(reserved) = memory.reserved {
+        set(Reading::MemoryReserved, exact(reserved));
+    }
+    Ok(())
+}
+
+fn bar1(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
+    let bar1 = calls.bar1(device)?;
+    set(Reading::Bar1Total, exact(bar1.total));
+    set(Reading::Bar1Used, exact(bar1.used));
+    set(Reading::Bar1Free, exact(bar1.free));
+    Ok(())
+}
+
+fn clock_events(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
+    let bits = calls.clock_event_reasons(device)?;
+    set(Reading::ClockEventBits, exact(bits));
+    for (reading, bit) in CLOCK_EVENTS {
+        set(reading, f64::from(u8::from(bits & bit != 0)));
+    }
+    Ok(())
+}
+
+fn power_limit_range(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
+    let (low, high) = calls.power_limit_range_mw(device)?;
+    set(Reading::PowerLimitMin, f64::from(low) * MILLI);
+    set(Reading::PowerLimitMax, f64::from(high) * MILLI);
+    Ok(())
+}
+
+fn remap_banks(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
+    let banks = calls.remap_banks(device)?;
+    set(Reading::RowRemapBanksMax, f64::from(banks.max));
+    set(Reading::RowRemapBanksHigh, f64::from(banks.high));
+    set(Reading::RowRemapBanksPartial, f64::from(banks.partial));
+    set(Reading::RowRemapBanksLow, f64::from(banks.low));
+    set(Reading::RowRemapBanksNone, f64::from(banks.none));
+    Ok(())
+}
+
+macro_rules! gauge {
+    ($rhythm:ident, $reading:ident = $call:ident($($argument:expr),*) * $scale:expr) => {
+        Gauge {
+            rhythm: Rhythm::$rhythm,
+            readings: &[Reading::$reading],
+            read: |calls, device, set| {
+                set(Reading::$reading, f64::from(calls.$call(device $(, $argument)*)?) * $scale);
+                Ok(())
+            },
+        }
+    };
+}
+
+/// NVML's numbers of clocks.
+const GRAPHICS: u32 = 0;
+const SM: u32 = 1;
+const MEM: u32 = 2;
+const VIDEO: u32 = 3;
+
+/// All of them.
+pub const GAUGES: [Gauge; 30] = [
+    Gauge {
+        rhythm: Rhythm::Always,
+        readings: &[
+            Reading::MemoryTotal,
+            Reading::MemoryUsed,
+            Reading::MemoryFree,
+            Reading::MemoryReserved,
+        ],
+        read: memory,
+    },
+    gauge!(Always, ClockSm = clock_mhz(SM) * MEGA),
+    Gauge {
+        rhythm: Rhythm::Always,
+        readings: &[
+            Reading::ClockEventBits,
+            Reading::ClockEventIdle,
+            Reading::ClockEventApplicationSetting,
+            Reading::ClockEventSwPowerCap,
+            Reading::ClockEventHwSlowdown,
+            Reading::ClockEventSyncBoost,
+            Reading::ClockEventSwThermal,
+            Reading::ClockEventHwThermal,
+            Reading::ClockEventHwPowerBrake,
+            Reading::ClockEventDisplay,
+            Reading::ClockEventBoardLimit,
+            Reading::ClockEventReliability,
+        ],
+        read: clock_events,
+    },
+    gauge!(Second, TemperatureGpu = temperature(0) * 1.0),
+    gauge!(Fifth, ClockMemory = clock_mhz(MEM) * MEGA),
+    gauge!(Fifth, ClockGraphics = clock_mhz(GRAPHICS) * MEGA),
+    gauge!(Fifth, ClockVideo = clock_mhz(VIDEO) * MEGA),
+    Gauge {
+        rhythm: Rhythm::Fifth,
+        readings: &[Reading::PerformanceState],
+        read: |calls, device, set| {
+            let state = calls.performance_state(device)?;
+            if state != PERFORMANCE_UNKNOWN {
+                set(Reading::PerformanceState, f64::from(state));
+            }
+            Ok(())
+        },
+    },
+    Gauge {
+        rhythm: Rhythm::Fifth,
+        readings: &[Reading::Bar1Total, Reading::Bar1Used, Reading::Bar1Free],
+        read: bar1,
+    },
+    gauge!(Fifth, TemperatureMargin = temperature_margin() * 1.0),
+    gauge!(Slow, ClockMaxSm = max_clock_mhz(SM) * MEGA),
+    gauge!(Slow, ClockMaxMemory = max_clock_mhz(MEM) * MEGA),
+    gauge!(Slow, ClockMaxGraphics = max_clock_mhz(GRAPHICS) * MEGA),
+    gauge!(Slow, ClockMaxVideo = max_clock_mhz(VIDEO) * MEGA),
+    gauge!(Slow, PowerLimitEnforced = enforced_power_limit_mw() * MILLI),
+    gauge!(Slow, PowerLimitRequested = power_limit_mw() * MILLI),
+    gauge!(Slow, PowerLimitDefault = default_power_limit_mw() * MILLI),
+    Gauge {
+        rhythm: Rhythm::Slow,
+        readings: &[Reading::PowerLimitMin, Reading::PowerLimitMax],
+        read: power_limit_range,
+    },
+    gauge!(Slow, ThresholdShutdown = temperature_threshold(0) * 1.0),
+    gauge!(Slow, ThresholdSlowdown = temperature_threshold(1) * 1.0),
+    gauge!(Slow, ThresholdMemoryMax = temperature_threshold(2) * 1.0),
+    gauge!(Slow, ThresholdGpuMax = temperature_threshold(3) * 1.0),
+    gauge!(Slow, PcieLinkGeneration = pcie_generation() * 1.0),
+    gauge!(Slow, PcieLinkGenerationMax = max_pcie_generation() * 1.0),
+    gauge!(Slow, PcieLinkWidth = pcie_width() * 1.0),
+    gauge!(Slow, PcieLinkWidthMax = max_pcie_width() * 1.0),
+    Gauge {
+        rhythm: Rhythm::Slow,
+        readings: &[
+            Reading::RowRemapBanksMax,
+            Reading::RowRemapBanksHigh,
+            Reading::RowRemapBanksPartial,
+            Reading::RowRemapBanksLow,
+            Reading::RowRemapBanksNone,
+        ],
+        read: remap_banks,
+    },
+    Gauge {
+        rhythm: Rhythm::Slow,
+        readings: &[Reading::VgpuLicensed],
+        read: |calls, device, set| {
+            if let Some(is_licensed) = calls.vgpu_licensed(device)? {
+                set(Reading::VgpuLicensed, f64::from(u8::from(is_licensed)));
+            }
+            Ok(())
+        },
+    },
+    gauge!(Slow, FabricState = fabric_state() * 1.0),
+    gauge!(Slow, PersistenceMode = persistence_mode() * 1.0),
+];
+
+/// Calls for what the driver does not tell as a field.
+pub const FALLBACKS: [(Field, Gauge); 3] = [
+    (Field::POWER_AVERAGE, gauge!(Always, Power = power_mw() * MILLI)),
+    (
+        Field::ENERGY,
+        Gauge {
+            rhythm: Rhythm::Fifth,
+            readings: &[Reading::Energy],
+            read: |calls, device, set| {
+                set(Reading::Energy, exact(calls.energy_mj(device)?) * MILLI);
+                Ok(())
+            },
+        },
+    ),
+    (Field::PCIE_REPLAYS, gauge!(Fifth, PcieReplays = pcie_replays() * 1.0)),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reading_has_one_call() {
+        let mut seen = HashSet::new();
+        for reading in GAUGES.iter().flat_map(|gauge| gauge.readings) {
+            assert!(seen.insert(*reading), "{reading:?} has two");
+        }
+        assert!(CLOCK_EVENTS.iter().all(|(reading, _)| seen.contains(reading)));
+    }
+}
