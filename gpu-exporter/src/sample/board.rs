@@ -281,6 +281,12 @@ impl Board {
         self.slots().iter().all(is_known)
     }
 
+    /// Whether a page says something: NVML was tried, and every GPU it has was read. A node whose
+    /// driver does not work is ready, too: Prometheus has to see that.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        self.driver() != DriverState::default() && self.is_complete(now)
+    }
+
     /// Whether all GPUs hang at once, so that only a restart may help. False without GPUs.
     pub fn is_stuck(&self, now: Instant) -> bool {
         let slots = self.slots();

@@ -14,6 +14,8 @@ pub enum ExitStatus {
     Failed = 1,
     /// Its flags are wrong (clap's own code).
     BadFlags = 2,
+    /// Only a new container helps: this one holds what is out of date (`EX_SOFTWARE`).
+    NeedsNewContainer = 70,
     /// Its configuration is wrong (`EX_CONFIG` of sysexits.h); a restart will not help.
     BadConfiguration = 78,
 }
@@ -41,9 +43,10 @@ mod tests {
             ExitStatus::Stopped,
             ExitStatus::Failed,
             ExitStatus::BadFlags,
+            ExitStatus::NeedsNewContainer,
             ExitStatus::BadConfiguration,
         ]
         .map(ExitStatus::code);
-        assert_eq!(codes, [0, 1, 2, 78]);
+        assert_eq!(codes, [0, 1, 2, 70, 78]);
     }
 }

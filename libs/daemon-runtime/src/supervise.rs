@@ -88,6 +88,11 @@ impl Supervisor {
         Self { stop, tasks: Vec::new(), running: JoinSet::new(), index_of: HashMap::new() }
     }
 
+    /// Cancelled when the stop begins, whoever asked for it.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Starts a pipeline stage: it ends when its inbox closes, and its failure ends the process,
     /// because what it held cannot be handed to a successor.
     ///
