@@ -126,9 +126,9 @@ fn start_log(order: &Order) -> LogControl {
         json_log::builder("gpu-exporter").format(order.log_format).level(order.log_level.clone());
     // Standard output belongs to the page.
     let builder = if order.once { builder.writer(io::stderr()) } else { builder };
-    builder
-        .init()
-        .unwrap_or_else(|_| json_log::init("gpu-exporter", order.log_format, order.log_level.clone()))
+    builder.init().unwrap_or_else(|_| {
+        json_log::init("gpu-exporter", order.log_format, order.log_level.clone())
+    })
 }
 
 async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
@@ -160,11 +160,7 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
         .log_control(log)
         .readiness(readiness)
         .liveness("sampling", move || {
-            if health.is_stuck(Instant::now()) {
-                Err("all GPUs hang".to_owned())
-            } else {
-                Ok(())
-            }
+            if health.is_stuck(Instant::now()) { Err("all GPUs hang".to_owned()) } else { Ok(()) }
         })
         .router()
         .merge(endpoints)
