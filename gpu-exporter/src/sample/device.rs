@@ -211,6 +211,12 @@ impl Device {
         match probed {
             Ok(handle) => {
                 let identity = device::identity(&self.library, &self.uuid, handle);
+                if calls.persistence_mode(handle) == Ok(0) {
+                    tracing::warn!(
+                        gpu = %self.uuid,
+                        "persistence mode is off: without clients the driver starts the GPU anew"
+                    );
+                }
                 self.shown.identity = Arc::new(identity);
                 let library = Arc::clone(&self.library);
                 Some(Reader::new(library, handle, self.metrics.clone(), now))
