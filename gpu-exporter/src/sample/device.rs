@@ -16,11 +16,11 @@ use super::metrics::Metrics;
 use super::points::{Points, Stream};
 use super::processes::Processes;
 use super::reader::{Reader, Trouble};
-use super::schedule::{CALLS_PER_ROUND, Rhythm, Schedule};
+use super::schedule::{CALLS_PER_ROUND, Due, Rhythm, Schedule};
 use super::snapshot::{DeviceSnapshot, Fan};
 use super::window::WindowCount;
 use crate::config::Sampling;
-use crate::nvml::calls::Calls;
+use crate::nvml::calls::{Calls, Engine};
 use crate::nvml::device::{self, Found};
 use crate::nvml::error::ReturnCode;
 use crate::nvml::fields::Numbering;
@@ -65,6 +65,8 @@ pub struct Device {
     processes: Processes,
     links_up: Vec<Option<bool>>,
     next_link: u32,
+    fan_count: Option<u32>,
+    next_fan: u32,
     clock_events: [WindowCount; 9],
     /// When fields of the cadences `Fields` and `Slow` were read.
     fields_read: [Option<Instant>; 2],
@@ -100,6 +102,8 @@ impl Device {
             processes: Processes::default(),
             links_up: Vec::new(),
             next_link: 0,
+            fan_count: None,
+            next_fan: 0,
             fields_read: [None; 2],
             wants_rescan: false,
             shown: DeviceSnapshot { identity: Arc::new(identity), ..DeviceSnapshot::default() },
@@ -132,6 +136,7 @@ impl Device {
         self.counters.interrupt(self.numbering);
         self.processes.interrupt();
         self.links_up.clear();
+        self.fan_count = None;
         self.fields_read = [None; 2];
         self.schedule.restart();
     }
@@ -158,14 +163,24 @@ impl Device {
                 Arc::make_mut(&mut self.shown.identity).index = index;
             }
         }
-        for (step, calls) in self.schedule.due(now) {
+        let mut others = 0;
+        for Due { step, calls, is_always } in self.schedule.due(now) {
             if reader.is_over() {
                 break;
             }
-            if is_first || reader.calls() + calls <= CALLS_PER_ROUND {
-                self.step(step, &mut reader);
-                self.schedule.done(step, now);
+            let calls = match step {
+                Step::Instance(index) => self.instances.calls(index),
+                _ => calls,
+            };
+            let is_too_much = reader.calls() + calls > CALLS_PER_ROUND;
+            // Nothing cheaper overtakes what does not fit, or it would never come to pass; and one
+            // thing comes to pass in every round, whatever the others take.
+            if is_too_much && !is_always && !is_first && others > 0 {
+                break;
             }
+            others += u32::from(!is_always && calls > 0);
+            self.step(step, &mut reader);
+            self.schedule.done(step, now);
         }
         match reader.trouble() {
             Some(trouble) => self.down(trouble, now),
@@ -211,6 +226,12 @@ impl Device {
         match probed {
             Ok(handle) => {
                 let identity = device::identity(&self.library, &self.uuid, handle);
+                if calls.persistence_mode(handle) == Ok(0) {
+                    tracing::warn!(
+                        gpu = %self.uuid,
+                        "persistence mode is off: without clients the driver starts the GPU anew"
+                    );
+                }
                 self.shown.identity = Arc::new(identity);
                 let library = Arc::clone(&self.library);
                 Some(Reader::new(library, handle, self.metrics.clone(), now))
@@ -379,23 +400,33 @@ impl Device {
         }
     }
 
+    /// Reads all fans, or, once they are known, the next one.
     fn fans(&mut self, reader: &mut Reader) {
-        let count = reader.ask(("fans", 0), Calls::fan_count);
-        self.shown.fans = (0..count.unwrap_or_default().min(MAX_FANS))
-            .map(|fan| Fan {
-                speed_ratio: reader
-                    .ask(("fanSpeed", fan), |calls, gpu| calls.fan_speed_percent(gpu, fan))
-                    .map(|percent| f64::from(percent) / 100.0),
-                rpm: reader
-                    .ask(("fanRpm", fan), |calls, gpu| calls.fan_rpm(gpu, fan))
-                    .map(f64::from),
-            })
-            .collect();
+        let which = match self.fan_count {
+            Some(0) => return,
+            Some(count) => self.next_fan % count..self.next_fan % count + 1,
+            None => {
+                let count = reader.ask(("fans", 0), Calls::fan_count);
+                let count = count.unwrap_or_default().min(MAX_FANS);
+                self.fan_count = Some(count);
+                self.shown.fans = vec![Fan::default(); count as usize];
+                0..count
+            }
+        };
+        self.next_fan = which.end;
+        for (fan, shown) in (0..).zip(&mut self.shown.fans).filter(|(fan, _)| which.contains(fan)) {
+            let percent = reader
+                .ask(("fanSpeed", fan), |calls, gpu| calls.fan_speed_percent(gpu, fan))
+                .map(f64::from);
+            shown.speed_ratio = percent.map(|percent| percent / 100.0);
+            let rpm = reader.ask(("fanRpm", fan), |calls, gpu| calls.fan_rpm(gpu, fan));
+            shown.rpm = rpm.map(f64::from);
+        }
     }
 }
 
-/// What is read, how often, and the calls that each takes at most. Two things may take more, and
-/// come seldom: instances after a change of MIG, and all links once.
+/// What is read, how often, and the calls that each takes at most. What is read in every round takes
+/// eight together, so no other may take more than four. Only a look for instances takes more.
 fn steps(settings: &Sampling) -> Vec<(Step, Rhythm, u32)> {
     let mut steps = vec![
         (Step::Fields, Rhythm::Always, 1),
@@ -407,20 +438,23 @@ fn steps(settings: &Sampling) -> Vec<(Step, Rhythm, u32)> {
     }
     for stream in Stream::ALL {
         let rhythm = match stream {
-            Stream::Gpu | Stream::Memory | Stream::Power => Rhythm::Always,
-            Stream::Engine(_) => Rhythm::Fifth,
+            Stream::Gpu => Rhythm::Always,
+            // the buffers hold 17 s at least, so nothing is lost by reading them seldom
+            Stream::Memory | Stream::Power => Rhythm::Second,
+            Stream::Engine(Engine::Encoder | Engine::Decoder) => Rhythm::Fifth,
+            Stream::Engine(Engine::Jpeg | Engine::Ofa) => Rhythm::Tenth,
         };
         // one more where the buffer is empty
         steps.push((Step::Stream(stream), rhythm, if stream == Stream::Power { 1 } else { 2 }));
     }
     steps.push((Step::Activity, Rhythm::Always, activity::CALLS));
     for index in 0..instances::MAX_INSTANCES {
-        steps.push((Step::Instance(index), Rhythm::Fifth, instances::CALLS));
+        steps.push((Step::Instance(index), Rhythm::Fifth, 0));
     }
-    steps.push((Step::Links, Rhythm::Fifth, 1));
-    steps.push((Step::Fans, Rhythm::Slow, 3));
+    steps.push((Step::Links, Rhythm::Tenth, 1));
+    steps.push((Step::Fans, Rhythm::Tenth, 2));
     if settings.processes {
-        steps.push((Step::Processes, Rhythm::Fifth, 4));
+        steps.push((Step::Processes, Rhythm::Second, 1));
     }
     steps
 }

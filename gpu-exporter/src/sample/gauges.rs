@@ -157,7 +157,7 @@ pub const GAUGES: [Gauge; 30] = [
         },
     },
     Gauge {
-        rhythm: Rhythm::Fifth,
+        rhythm: Rhythm::Tenth,
         readings: &[Reading::Bar1Total, Reading::Bar1Used, Reading::Bar1Free],
         read: bar1,
     },

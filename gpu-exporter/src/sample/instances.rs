@@ -19,7 +19,7 @@ use crate::nvml::identity::MigIdentity;
 pub const MAX_INSTANCES: u32 = 8;
 
 /// Calls of one reading of one instance.
-pub const CALLS: u32 = 2 + activity::CALLS;
+const CALLS: u32 = 2 + activity::CALLS;
 
 #[derive(Debug)]
 struct Instance {
@@ -87,6 +87,11 @@ impl Instances {
         instance.activity.read(reader, readings);
         readings.taken(Cadence::Activity, reader.now());
         true
+    }
+
+    /// Calls that reading an instance takes: none where there is none.
+    pub fn calls(&self, index: u32) -> u32 {
+        if self.known.len() > index as usize { CALLS } else { 0 }
     }
 
     /// What a page shows.

@@ -147,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn a_point_that_comes_late_is_not_counted_again() {
+        let (start, mut integral) = (Instant::now(), Integral::default());
+        let at = |millis| start + Duration::from_millis(millis);
+        integral.point(at(0), 1_000_000, 1.0);
+        integral.stand_in(at(2_500), 1.0);
+        // of a moment that was stood in for: the driver was slow to hand it out
+        let counted = integral.point(at(3_000), 2_900_000, 1.0);
+        assert!(close(counted.seconds, 0.0));
+        assert!(close(integral.total(), 2.5));
+    }
+
+    #[test]
     fn a_gap_between_points_is_counted_with_the_value_before_it() {
         let (now, mut integral) = (Instant::now(), Integral::default());
         integral.point(now, 1_000_000, 0.0);

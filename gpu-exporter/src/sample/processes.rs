@@ -7,44 +7,49 @@ use std::collections::BTreeMap;
 
 use super::reader::Reader;
 use super::snapshot::Process;
-use crate::nvml::calls::buffers::ProcessKind;
+use crate::nvml::calls::buffers::{ProcessKind, RunningProcess};
 
-/// Reads processes.
+const KINDS: [ProcessKind; 3] = [ProcessKind::Compute, ProcessKind::Graphics, ProcessKind::Mps];
+
+/// Reads processes, one kind or their shares at a time.
 #[derive(Debug, Default)]
 pub struct Processes {
+    running: [Vec<RunningProcess>; KINDS.len()],
+    /// Share of SM time by process; `None` where the driver does not tell.
+    shares: Option<BTreeMap<u32, f64>>,
     /// Newest sample of utilization, by the driver's clock.
     newest: u64,
+    /// What is read next; `None`: everything.
+    next: Option<usize>,
 }
 
 impl Processes {
-    /// The driver's clock may begin anew.
+    /// The GPU did not answer: the driver's clock may begin anew.
     pub fn interrupt(&mut self) {
-        self.newest = 0;
+        *self = Self::default();
     }
 
-    /// All processes, by number.
+    /// Makes one call, the first time four. All processes, by number.
     pub fn read(&mut self, reader: &mut Reader) -> Vec<Process> {
-        let mut shown: BTreeMap<(u32, Option<(u32, u32)>), Process> = BTreeMap::new();
-        for kind in [ProcessKind::Compute, ProcessKind::Graphics, ProcessKind::Mps] {
-            let running = reader
-                .ask(("processes", kind as u32), |calls, gpu| calls.processes(gpu, kind))
-                .unwrap_or_default();
-            for one in running {
-                #[expect(clippy::cast_precision_loss, reason = "bytes below 2^53")]
-                let memory_bytes = one.memory_bytes.map(|bytes| bytes as f64);
-                // the same process under two kinds has the same memory: it is told per process
-                shown.entry((one.pid, one.mig)).or_insert(Process {
-                    pid: one.pid,
-                    mig: one.mig,
-                    memory_bytes,
-                    sm_utilization: None,
-                });
+        let parts = self.next.map_or(0..=KINDS.len(), |next| next..=next);
+        self.next = Some((parts.end() + 1) % (KINDS.len() + 1));
+        for part in parts {
+            match KINDS.get(part) {
+                Some(kind) => {
+                    let item = ("processes", *kind as u32);
+                    let running = reader.ask(item, |calls, gpu| calls.processes(gpu, *kind));
+                    self.running[part] = running.unwrap_or_default();
+                }
+                None => self.shares = self.read_shares(reader),
             }
         }
+        self.shown()
+    }
+
+    fn read_shares(&mut self, reader: &mut Reader) -> Option<BTreeMap<u32, f64>> {
         let newest = self.newest;
         let samples = reader
-            .ask(("processUtilization", 0), |calls, gpu| calls.process_utilization(gpu, newest));
-        let Some(samples) = samples else { return shown.into_values().collect() };
+            .ask(("processUtilization", 0), |calls, gpu| calls.process_utilization(gpu, newest))?;
         let mut shares: BTreeMap<u32, (u64, f64)> = BTreeMap::new();
         for (pid, stamp, percent) in samples {
             self.newest = self.newest.max(stamp);
@@ -53,13 +58,26 @@ impl Processes {
                 *share = (stamp, (f64::from(percent) / 100.0).min(1.0));
             }
         }
-        for process in shown.values_mut() {
-            // with instances, nobody knows in which of them
-            if process.mig.is_none() {
-                // one without a sample was not active since the last reading
-                let share = shares.get(&process.pid).map_or(0.0, |(_, share)| *share);
-                process.sm_utilization = Some(share);
-            }
+        Some(shares.into_iter().map(|(pid, (_, share))| (pid, share)).collect())
+    }
+
+    fn shown(&self) -> Vec<Process> {
+        let mut shown: BTreeMap<(u32, Option<(u32, u32)>), Process> = BTreeMap::new();
+        for one in self.running.iter().flatten() {
+            #[expect(clippy::cast_precision_loss, reason = "bytes below 2^53")]
+            let memory_bytes = one.memory_bytes.map(|bytes| bytes as f64);
+            // one without a sample was not active since the last reading; with instances, nobody
+            // knows in which of them it was
+            let shares = self.shares.as_ref().filter(|_| one.mig.is_none());
+            let sm_utilization =
+                shares.map(|shares| shares.get(&one.pid).copied().unwrap_or_default());
+            // the same process under two kinds has the same memory: it is told per process
+            shown.entry((one.pid, one.mig)).or_insert(Process {
+                pid: one.pid,
+                mig: one.mig,
+                memory_bytes,
+                sm_utilization,
+            });
         }
         shown.into_values().collect()
     }

@@ -18,6 +18,8 @@ pub enum Rhythm {
     Second,
     /// Every fifth round.
     Fifth,
+    /// Every tenth round.
+    Tenth,
     /// Every 60th round: what changes by configuration or ageing.
     Slow,
 }
@@ -28,6 +30,7 @@ impl Rhythm {
             Self::Always => Duration::ZERO,
             Self::Second => interval * 2,
             Self::Fifth => interval * 5,
+            Self::Tenth => interval * 10,
             Self::Slow => interval * 60,
         }
     }
@@ -40,6 +43,17 @@ struct Entry<S> {
     calls: u32,
     /// `None`: never read.
     due: Option<Instant>,
+}
+
+/// Something that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due<S> {
+    /// What.
+    pub step: S,
+    /// Calls that it takes at most.
+    pub calls: u32,
+    /// It is read in every round, so the limit is not for it.
+    pub is_always: bool,
 }
 
 /// Everything that is read of one GPU.
@@ -59,13 +73,19 @@ impl<S: Copy + PartialEq> Schedule<S> {
         Self { interval, entries }
     }
 
-    /// What is due at `now`, most important first, with its calls.
-    pub fn due(&self, now: Instant) -> Vec<(S, u32)> {
+    /// What is due at `now`, most important first.
+    pub fn due(&self, now: Instant) -> Vec<Due<S>> {
         let mut due: Vec<&Entry<S>> =
             self.entries.iter().filter(|entry| entry.due.is_none_or(|due| due <= now)).collect();
         // stable: the table's order decides between equals
         due.sort_by_key(|entry| (entry.rhythm != Rhythm::Always, entry.due));
-        due.iter().map(|entry| (entry.step, entry.calls)).collect()
+        due.iter()
+            .map(|entry| Due {
+                step: entry.step,
+                calls: entry.calls,
+                is_always: entry.rhythm == Rhythm::Always,
+            })
+            .collect()
     }
 
     /// A step was read.
@@ -110,7 +130,7 @@ mod tests {
         for second in 0..300 {
             let now = start + SECOND * second;
             let mut calls = 0;
-            for (step, cost) in schedule.due(now) {
+            for Due { step, calls: cost, .. } in schedule.due(now) {
                 if second > 0 && calls + cost > CALLS_PER_ROUND {
                     break;
                 }
@@ -131,6 +151,7 @@ mod tests {
         schedule.done('a', start);
         assert!(schedule.due(start + SECOND).is_empty());
         schedule.hasten('a');
-        assert_eq!(schedule.due(start + SECOND), [('a', 1)]);
+        let due = Due { step: 'a', calls: 1, is_always: false };
+        assert_eq!(schedule.due(start + SECOND), [due]);
     }
 }

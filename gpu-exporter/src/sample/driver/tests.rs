@@ -363,6 +363,35 @@ fn nvml_that_forgot_that_it_was_started_is_started_again() {
 }
 
 #[test]
+fn a_driver_that_is_told_to_stop_shuts_nvml_down() {
+    let scenario = Scenario::parse(r#"{"gpus": [{}, {}]}"#).unwrap();
+    let simulation = Simulation::start(scenario).unwrap();
+    let source = Source::simulated(simulation.clone());
+    let metrics = Metrics::default();
+    let driver = Driver::new(source, Sampling::default(), true, metrics);
+    let (board, control) = (driver.board(), driver.control());
+    let stop = CancellationToken::new();
+    let thread = {
+        let stop = stop.clone();
+        std::thread::spawn(move || driver.run(&stop))
+    };
+    let is_up = || {
+        let shown = board.snapshot(Instant::now());
+        shown.devices.len() == 2 && shown.devices.iter().all(|one| one.is_up)
+    };
+    await_condition("both are up", is_up);
+    control.release(Duration::ZERO);
+    await_condition("NVML was started again", || simulation.calls("nvmlInit_v2") == 2);
+    await_condition("both are up again", is_up);
+    assert!(board.is_complete(Instant::now()));
+    stop.cancel();
+    thread.join().unwrap().unwrap();
+    assert_eq!(simulation.calls("nvmlShutdown"), 2);
+    assert_eq!(board.driver(), DriverState::Down("stopped".to_owned()));
+    assert!(!is_up());
+}
+
+#[test]
 fn a_page_makes_no_call_of_the_driver() {
     let mut bench = Bench::new(&node(4, ""));
     bench.until("all are up", all_up(4));
