@@ -16,7 +16,7 @@ fn config(fixture: &Fixture, discovery: &str, prefix: &str) -> String {
     format!(
         "server: {{http_listen_address: 127.0.0.1, http_listen_port: 0}}
 positions: {{filename: {folder}/positions.yaml, sync_period: 50ms}}
-target_config: {{sync_period: 1h}}
+target_config: {{sync_period: 300ms}}
 clients: [{{url: \"{url}\", batchwait: 50ms}}]
 scrape_configs:
   - job_name: consul

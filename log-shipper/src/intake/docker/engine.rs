@@ -375,7 +375,7 @@ impl Engine {
         let Some(target) = self.targets.get_mut(&id) else { return };
         let is_destroyed = target.end(place);
         match ending {
-            Ending::Finished | Ending::Closed => {}
+            Ending::Finished | Ending::Closed => target.accept(),
             Ending::Gone { was_read } => {
                 if !was_read {
                     metrics.docker_unreadable.inc();
@@ -389,12 +389,13 @@ impl Engine {
                 return;
             }
             Ending::Refused(error) => {
-                metrics.docker_unreadable.inc();
-                target.refuse();
-                tracing::warn!(
-                    job, container = id, error = %ErrorChain(&error),
-                    "log of a container cannot be read until it is started again"
-                );
+                if target.refuse() {
+                    metrics.docker_unreadable.inc();
+                    tracing::warn!(
+                        job, container = id, error = %ErrorChain(&error),
+                        "log of a container cannot be read until it is started again"
+                    );
+                }
             }
         }
         if is_destroyed {

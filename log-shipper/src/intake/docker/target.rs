@@ -50,6 +50,8 @@ pub(super) struct Target {
     /// Where the next reader begins.
     pub(super) place: Place,
     state: State,
+    /// The engine did not give its log the last time.
+    is_refused: bool,
 }
 
 impl Target {
@@ -61,6 +63,7 @@ impl Target {
             cursor: None,
             place: Place::default(),
             state: if is_due { State::Due } else { State::Done },
+            is_refused: false,
         }
     }
 
@@ -116,11 +119,18 @@ impl Target {
         is_destroyed
     }
 
-    /// The engine does not give its log.
-    pub(super) fn refuse(&mut self) {
+    /// The engine does not give its log; whether that is news. The start of a container may be told
+    /// twice, by the list and by an event.
+    pub(super) fn refuse(&mut self) -> bool {
         if self.state == State::Done {
             self.state = State::Refused;
         }
+        !std::mem::replace(&mut self.is_refused, true)
+    }
+
+    /// The engine gave its log.
+    pub(super) fn accept(&mut self) {
+        self.is_refused = false;
     }
 }
 
@@ -175,7 +185,7 @@ mod tests {
         let mut target = target(true);
         assert!(begins(&mut target));
         target.end(Place::default());
-        target.refuse();
+        assert!(target.refuse() && !target.refuse());
         target.saw(in_state("running"));
         assert!(!begins(&mut target));
         target.was_started();
