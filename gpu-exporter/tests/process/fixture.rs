@@ -39,8 +39,9 @@ fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> DaemonCom
 
 /// Runs it to its end: its exit code and what it wrote.
 pub(crate) fn run(arguments: &[&str]) -> (i32, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut process = DaemonProcess::start(&command(folder.path(), arguments, &[]), 0).unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut process =
+        DaemonProcess::start(&command(folder.path(), arguments, &[]), 0).expect("it starts");
     let status = process.wait_exit(PATIENCE).expect("it ends");
     (exit_code(status), process.output())
 }
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &[&str]) -> (i32, String) {
 impl Exporter {
     /// Starts it, and waits until it listens.
     pub(crate) fn start(arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), arguments, env)
+        Self::start_in(tempfile::tempdir().expect("a folder can be made"), arguments, env)
     }
 
     /// The same in a folder that holds something already.
@@ -57,14 +58,15 @@ impl Exporter {
         arguments: &[&str],
         env: &[(&str, &str)],
     ) -> Self {
-        let mut process = DaemonProcess::start(&command(folder.path(), arguments, env), 0).unwrap();
+        let mut process =
+            DaemonProcess::start(&command(folder.path(), arguments, env), 0).expect("it starts");
         let mut port = None;
         await_condition("the exporter listens", || {
             assert!(process.is_running(), "it ended: {}", process.output());
             port = listening_port(&process.output());
             port.is_some()
         });
-        Self { process, port: port.unwrap(), _folder: folder }
+        Self { process, port: port.expect("it listens"), _folder: folder }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -103,10 +105,11 @@ impl Exporter {
 
     /// Asks it to let go of the driver.
     pub(crate) fn post_release(&self, time: &str) {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
-        write!(stream, "POST /-/release?for={time} HTTP/1.0\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        write!(stream, "POST /-/release?for={time} HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
+            .expect("it takes a request");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        stream.read_to_string(&mut answer).expect("an answer");
         assert!(answer.contains(" 202 "), "{answer}");
     }
 

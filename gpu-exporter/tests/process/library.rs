@@ -12,7 +12,7 @@ fn quiet_scenario(folder: &Path) -> (String, std::path::PathBuf) {
         calls.display()
     );
     let path = folder.join("scenario.json");
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(&path, text).expect("a folder of a test can be written");
     (path.display().to_string(), calls)
 }
 
