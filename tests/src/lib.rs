@@ -1,10 +1,11 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> kubelet -> conformance`
 
 pub mod conformance;
 pub mod daemon_process;
 pub mod http_peer;
+pub mod kubelet;
 pub mod kubernetes;
 pub mod loki;
 pub mod patience;
