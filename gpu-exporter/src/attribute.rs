@@ -15,6 +15,7 @@ pub mod grpc;
 mod holds;
 mod hpc;
 pub mod owner;
+pub mod pod_integrals;
 pub mod pod_labels;
 mod pod_resources;
 mod pods_api;

@@ -245,13 +245,10 @@ pub(super) mod tests {
 
         #[test]
         fn what_is_put_into_an_id_is_read_from_it(index: u32, gi: Option<u32>, vgpu: Option<u32>) {
-            let mut id = format!("nvidia{index}");
-            if let Some(gi) = gi {
-                id += &format!("/gi{gi}");
-            }
-            if let Some(vgpu) = vgpu {
-                id += &format!("/vgpu{vgpu}");
-            }
+            let part = |name, number: Option<u32>| {
+                number.map_or_else(String::new, |number| format!("/{name}{number}"))
+            };
+            let id = format!("nvidia{index}{}{}", part("gi", gi), part("vgpu", vgpu));
             let parsed = DeviceId::parse(&id).unwrap();
             prop_assert_eq!(parsed.form, Form::Numbered { index, gpu_instance: gi });
             prop_assert_eq!(parsed.virtual_gpu.map(str::to_owned), vgpu.map(|n| n.to_string()));

@@ -3,7 +3,7 @@
 //!
 //! NVIDIA's driver calls GPUs `gpu-<minor>` and MIG instances `gpu-<minor>-mig-...`, with a profile
 //! and a place on the chip. NVML does not tell the place of an instance here, so an instance is
-//! found where its profile, or its GPU, leaves no doubt. What stays open would need ResourceSlices
+//! found where its profile, or its GPU, leaves no doubt. What stays open would need `ResourceSlices`
 //! from the API server, and the right to read them.
 
 use super::device_ids::{DeviceId, KnownDevices};

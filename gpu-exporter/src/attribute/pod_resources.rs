@@ -1,4 +1,4 @@
-//! The kubelet's PodResources API, version 1: which container was given which devices.
+//! The kubelet's `PodResources` API, version 1: which container was given which devices.
 //!
 //! ```text
 //! ListPodResourcesResponse { 1: repeated PodResources }
