@@ -28,6 +28,12 @@ use crate::config::Attribution;
 /// For a whole call. The kubelet answers in under a second, even with thousands of pods.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
+/// For a call of the Pods API, which must not hold up what does not need it.
+const PODS_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the Pods API is left alone after a failure.
+const PODS_PAUSE: Duration = Duration::from_secs(30);
+
 /// First pause after a failure; a kubelet takes a few seconds to start.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -84,6 +90,8 @@ struct Refresher {
     backoff: Backoff,
     told: Told,
     told_of_pods: Told,
+    /// Before that the Pods API is left alone.
+    pods_again: Instant,
 }
 
 impl Refresher {
@@ -98,6 +106,7 @@ impl Refresher {
             backoff: Backoff::new(SHORTEST_PAUSE, config.interval.max(SHORTEST_PAUSE)),
             told: Told::Nothing,
             told_of_pods: Told::Nothing,
+            pods_again: Instant::now(),
             config,
         })
     }
@@ -191,22 +200,23 @@ impl Refresher {
             self.pods_api = None;
             return;
         };
-        if self.details.is_empty() {
+        if self.details.is_empty() || Instant::now() < self.pods_again {
             return;
         }
         if self.pods_api.as_ref().is_none_or(|api| api.socket() != socket) {
-            self.pods_api = Some(PodsApi::new(Channel::new(socket, CALL_LIMIT)));
+            self.pods_api = Some(PodsApi::new(Channel::new(socket, PODS_LIMIT)));
         }
         let Some(api) = &mut self.pods_api else { return };
         let begin = Instant::now();
         let filled = api.fill(&mut self.details, &self.labels).await;
         count(board, PODS, begin, filled.as_ref().err());
         let now = if filled.is_ok() { Told::Works } else { Told::Fails };
-        if let Err(error) = &filled
-            && self.told_of_pods != now
-        {
-            let error = ErrorChain(error);
-            tracing::warn!(%error, "UIDs and labels of pods are not known");
+        if let Err(error) = &filled {
+            self.pods_again = Instant::now() + PODS_PAUSE;
+            if self.told_of_pods != now {
+                let error = ErrorChain(error);
+                tracing::warn!(%error, "UIDs and labels of new pods are not known");
+            }
         }
         self.told_of_pods = now;
     }

@@ -306,6 +306,45 @@ fn a_pods_api_that_fails_takes_nothing_from_the_pods() {
     await_condition("it is counted", || node.board.errors.get(&[PODS, "status"]).get() > 0);
 }
 
+#[tokio::test]
+async fn a_silent_pods_api_is_left_alone_for_a_while_and_what_it_said_stays() {
+    let node = Node::new();
+    let kubelet = node.kubelet();
+    let api = Kubelet::start(node.directory.path().join("pods.sock"));
+    api.serve_pods_api("v1");
+    for kubelet in [&kubelet, &api] {
+        kubelet.set_pods(vec![pod("a", &first_gpu())]);
+    }
+    let mut refresher = Refresher::new(node.config.clone()).unwrap();
+    refresher.refresh(&Arc::new(two_gpus()), &node.board).await;
+    let uid = || node.owners()[0].pod_uid.clone();
+    assert_eq!(uid().as_deref(), Some("uid-of-a"));
+
+    api.answer(Answers::Nothing);
+    let holds = holds_of(&mut refresher).await;
+    tokio::time::pause();
+    let begin = Instant::now();
+    refresher.ask_for_details(&holds, &node.board).await;
+    assert_eq!(begin.elapsed().as_secs(), PODS_LIMIT.as_secs());
+    tokio::time::resume();
+    api.answer(Answers::Pods);
+    api.take_calls();
+    refresher.refresh(&Arc::new(two_gpus()), &node.board).await;
+    assert_eq!(uid().as_deref(), Some("uid-of-a"));
+    assert_eq!(api.calls(), 0);
+    tokio::time::pause();
+    tokio::time::advance(PODS_PAUSE).await;
+    tokio::time::resume();
+    refresher.refresh(&Arc::new(two_gpus()), &node.board).await;
+    assert_eq!(api.calls(), 1);
+}
+
+async fn holds_of(refresher: &mut Refresher) -> Vec<Hold> {
+    let mut holds = Vec::new();
+    refresher.list(&mut holds, &Board::default()).await.unwrap();
+    holds
+}
+
 #[test]
 fn jobs_need_no_kubelet_and_a_kubelet_that_must_not_be_asked_is_not() {
     let mut node = Node::new();
