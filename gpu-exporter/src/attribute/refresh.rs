@@ -34,7 +34,8 @@ const PODS_LIMIT: Duration = Duration::from_secs(2);
 /// How long the Pods API is left alone after a failure.
 const PODS_PAUSE: Duration = Duration::from_secs(30);
 
-/// First pause after a failure; a kubelet takes a few seconds to start.
+/// First pause after a failure, where the interval is not shorter; a kubelet takes a few seconds to
+/// start.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Keeps the board current until `stop` is cancelled: every `interval`, and at once when the known
@@ -103,7 +104,7 @@ impl Refresher {
             resolver: Resolver::new(&config.resource_names),
             arrivals: Arrivals::default(),
             details: BTreeMap::new(),
-            backoff: Backoff::new(SHORTEST_PAUSE, config.interval.max(SHORTEST_PAUSE)),
+            backoff: Backoff::new(SHORTEST_PAUSE.min(config.interval), config.interval),
             told: Told::Nothing,
             told_of_pods: Told::Nothing,
             pods_again: Instant::now(),
