@@ -2,6 +2,7 @@
 
 mod counters;
 mod once;
+mod pod_usage;
 mod release;
 mod sources;
 
@@ -21,10 +22,16 @@ use instrumentation::process_metrics::ProcessMetrics;
 use prometheus_model::instrument::{RegisterError, Registry};
 use simulated_nvml::scenario::ScenarioError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::counters::CountersFile;
+use self::pod_usage::PodUsage;
 use self::sources::Published;
+use crate::attribute::board::Board as PodBoard;
+use crate::attribute::device_ids::KnownDevices;
+use crate::attribute::pod_labels::LabelPatternError;
+use crate::attribute::refresh;
 use crate::cli::{self, Order, Parsed};
 use crate::config::Config;
 use crate::expose::dcgm::counters_file::CountersError;
@@ -70,6 +77,11 @@ impl RunError {
         let sampling = match self {
             Self::Scenario(_) | Self::Counters(_) => return ExitStatus::BadConfiguration,
             Self::Sampling(error) => Some(error),
+            Self::Task(SupervisorError::TaskFailed { cause, .. })
+                if cause.is::<LabelPatternError>() =>
+            {
+                return ExitStatus::BadConfiguration;
+            }
             Self::Task(SupervisorError::TaskFailed { cause, .. }) => cause.downcast_ref(),
             _ => None,
         };
@@ -145,11 +157,15 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
     );
     let (board, control) = (driver.board(), driver.control());
     let pages = Arc::new(Pages::new(config, counters));
-    let published = Arc::new(Published::new(Arc::clone(&board)));
+    let pods = Arc::new(PodBoard::default());
+    pods.register(&registry)?;
+    let published = Arc::new(Published::new(Arc::clone(&board), Arc::clone(&pods)));
+    let pod_usage = PodUsage::default();
     let readiness = Readiness::default();
     let first_page = readiness.latch("the first reading of all GPUs");
     let endpoints = Endpoints::new(Arc::clone(&pages), published, &config.page.naming)
         .own_metrics(registry)
+        .own_metrics(pod_usage.clone())
         .own_metrics(BuildInfo::new("gpu_exporter").label("version", env!("CARGO_PKG_VERSION")))
         .own_metrics(ProcessMetrics)
         .own_metrics(Arc::new(log.clone()))
@@ -173,6 +189,13 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
     supervisor.run_thread("sample", move |stop| driver.run(&stop));
     let token = supervisor.token();
     supervisor.run_once("counters", counters_file.follow(pages, reloads, token.clone()));
+    if config.attribution.is_enabled {
+        let (known, devices) = watch::channel(Arc::new(KnownDevices::default()));
+        let attribution = config.attribution.clone();
+        let usage = pod_usage.run(Arc::clone(&board), Arc::clone(&pods), known, token.clone());
+        supervisor.run_once("pod usage", usage);
+        supervisor.run_once("pods", refresh::run(attribution, devices, pods, token.clone()));
+    }
     supervisor.run_once("first page", async move {
         let complete = async {
             while !board.is_ready(Instant::now()) {

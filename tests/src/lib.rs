@@ -1,6 +1,6 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> docker -> consul -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> docker -> consul -> kubelet -> conformance`
 
 pub mod conformance;
 pub mod consul;
@@ -8,6 +8,7 @@ pub mod daemon_process;
 pub mod docker;
 pub mod geo_database;
 pub mod http_peer;
+pub mod kubelet;
 pub mod kubernetes;
 pub mod loki;
 pub mod patience;

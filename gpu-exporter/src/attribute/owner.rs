@@ -65,6 +65,8 @@ pub struct Claim {
 pub struct Allocations {
     /// By device, in the kubelet's order.
     pub by_device: BTreeMap<DeviceKey, Vec<Allocation>>,
+    /// Jobs of a batch system that run on a device.
+    pub jobs: BTreeMap<DeviceKey, Vec<String>>,
     /// When it was told; `None` before the first answer.
     pub taken: Option<Instant>,
 }
@@ -73,5 +75,10 @@ impl Allocations {
     /// The containers that hold a device.
     pub fn of(&self, device: &DeviceKey) -> &[Allocation] {
         self.by_device.get(device).map_or(&[], Vec::as_slice)
+    }
+
+    /// The jobs of a batch system that run on a device.
+    pub fn jobs_of(&self, device: &DeviceKey) -> &[String] {
+        self.jobs.get(device).map_or(&[], Vec::as_slice)
     }
 }

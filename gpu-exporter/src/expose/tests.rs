@@ -88,7 +88,8 @@ fn held_by(pod: &str) -> Allocation {
 }
 
 fn allocations(held: Vec<(DeviceKey, Vec<Allocation>)>) -> Arc<Allocations> {
-    Arc::new(Allocations { by_device: held.into_iter().collect(), taken: Some(Instant::now()) })
+    let by_device = held.into_iter().collect();
+    Arc::new(Allocations { by_device, taken: Some(Instant::now()), ..Allocations::default() })
 }
 
 fn on_gpu(index: u32, held: Vec<Allocation>) -> Arc<Allocations> {

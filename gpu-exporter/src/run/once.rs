@@ -35,7 +35,7 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     }
     // rates and activity need two readings
     tokio::time::sleep(config.sampling.interval + config.sampling.interval / 4).await;
-    let published = Published::new(board);
+    let published = Published::new(board, Arc::default());
     let (snapshot, allocations) = (published.snapshot(), published.allocations());
     let mut writer = Writer::new(Format::Text004);
     let pages = Arc::new(Pages::new(config, counters));

@@ -11,7 +11,7 @@ use prometheus_model::exposition::{Format, Writer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Scrapes that are answered at the same time; each holds one page in memory. Others wait.
-const IN_FLIGHT: usize = 4;
+pub(super) const IN_FLIGHT: usize = 4;
 
 /// Answers scrapes, four at a time. Clones share that limit.
 ///

@@ -95,7 +95,7 @@ async fn a_page_counts_among_the_scrapes_until_it_is_sent() {
         hyper::service::Service::call(&service, request)
     };
     let mut unsent = Vec::new();
-    for _ in 0..SCRAPES_IN_FLIGHT {
+    for _ in 0..scrapes::IN_FLIGHT {
         unsent.push(scrape().await.unwrap());
     }
     let mut next = std::pin::pin!(scrape());
