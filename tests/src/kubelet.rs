@@ -32,6 +32,8 @@ pub enum Answers {
     Nothing,
     /// With a gRPC status that is an error, and without a message.
     Status(u32),
+    /// With the whole message, and then with this status.
+    StatusAfterPods(u32),
     /// With these bytes for a body, prefix included, and status 0.
     Body(Vec<u8>),
     /// With the first so many bytes of the body; then the connection ends.
@@ -237,7 +239,8 @@ async fn answer(
         return Ok(());
     }
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let status = if let Answers::StatusAfterPods(code) = answers { code } else { 0 };
+    trailers.insert("grpc-status", HeaderValue::from(status));
     stream.send_trailers(trailers)
 }
 

@@ -157,6 +157,7 @@ fn replies_that_are_wrong_change_nothing_and_are_counted() {
     kubelet.set_pods(vec![pod("b", &gpu(1).uuid), pod("c", &first_gpu())]);
     for (answers, reason) in [
         (Answers::Status(8), "status"),
+        (Answers::StatusAfterPods(13), "status"),
         (Answers::CutOff(90), "transport"),
         (Answers::Body(b"garbage".to_vec()), "reply"),
         (Answers::Body(vec![0, 0, 0, 0, 2, 0x0A]), "reply"),
@@ -169,6 +170,9 @@ fn replies_that_are_wrong_change_nothing_and_are_counted() {
             node.errors(reason) > before
         });
         assert_eq!(node.pods(), ["a"], "after {answers:?}");
+        if reason == "status" {
+            assert_eq!(kubelet.connections(), 1, "a refusal says nothing against the connection");
+        }
     }
     kubelet.answer(Answers::Pods);
     node.await_pods(&["c"]);
