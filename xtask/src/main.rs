@@ -28,6 +28,8 @@ cargo xtask COMMAND
               measure lines per CPU second and memory; --help lists its options
   bench footprint
               measure memory and CPU at rest, with many files, and under hostile input
+  bench gpu-exporter
+              measure scrapes, memory and CPU with simulated GPUs
   fuzz        random input for the parsers, --seconds N for each; --help lists options and targets
   help        this text
 ";

@@ -1,7 +1,8 @@
 //! `up`: the stack's main job on this machine, without Kubernetes, until Ctrl-C.
 //!
 //! An example inference service writes JSON log lines, log-shipper tails them, and a receiver that
-//! speaks Loki's API takes them and answers queries.
+//! speaks Loki's API takes them and answers queries. gpu-exporter simulates the GPUs of an inference
+//! node, and a real Prometheus scrapes everything.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::process::{binary, cargo, root, run as run_command};
-use crate::{http, say};
+use crate::{http, say, tools};
 
 /// How long a part may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +31,8 @@ struct Options {
     receiver: String,
     shipper: String,
     service: String,
+    gpus: String,
+    prometheus: String,
 }
 
 /// A started program; it is stopped when it is dropped.
@@ -43,20 +46,22 @@ struct Part {
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("signal handlers")?;
-    say("[1/3] building log-shipper, the example service and the receiver");
+    say("[1/3] building the daemons, the example service and the receiver");
     let packages =
         ["build", "--locked", "--package", "log-shipper", "--package", "stack-tests", "--bins"];
-    run_command(cargo().args(packages))?;
+    run_command(cargo().args(packages).args(["--package", "gpu-exporter"]))?;
     let example =
         ["build", "--locked", "--package", "instrumentation", "--example", "inference_service"];
     run_command(cargo().args(example))?;
 
+    let prometheus = tools::find_or_fetch("prometheus")?;
     let folder = root().join("target/up");
     say("[2/3] starting them");
-    let parts = start(&folder, &options)?;
+    let parts = start(&folder, &options, &prometheus)?;
 
-    say("[3/3] waiting for the first log lines in the receiver");
+    say("[3/3] waiting for the first log lines and the first GPU metrics");
     let found = wait_for_lines(&options, &parts)?;
+    wait_for_gpus(&options, &parts)?;
     say(&table(&options, &folder, &found));
     let mut parts = parts;
     watch(&mut signals, &mut parts)
@@ -68,6 +73,8 @@ fn parse(arguments: &[String]) -> Result<Options> {
         receiver: "127.0.0.1:3100".to_owned(),
         shipper: "127.0.0.1:9080".to_owned(),
         service: "127.0.0.1:8000".to_owned(),
+        gpus: "127.0.0.1:9400".to_owned(),
+        prometheus: "127.0.0.1:9090".to_owned(),
     };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -82,20 +89,24 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--receiver" => value()?.clone_into(&mut options.receiver),
             "--shipper" => value()?.clone_into(&mut options.shipper),
             "--service" => value()?.clone_into(&mut options.service),
+            "--gpus" => value()?.clone_into(&mut options.gpus),
+            "--prometheus" => value()?.clone_into(&mut options.prometheus),
             other => bail!(
                 "`up` does not know {other}; it takes --log-lines N, and --receiver, --shipper, \
-                 --service with ADDRESS:PORT"
+                 --service, --gpus, --prometheus with ADDRESS:PORT"
             ),
         }
     }
     Ok(options)
 }
 
-fn start(folder: &Path, options: &Options) -> Result<Vec<Part>> {
+fn start(folder: &Path, options: &Options, prometheus: &Path) -> Result<Vec<Part>> {
     for (what, address) in [
         ("receiver", &options.receiver),
         ("shipper", &options.shipper),
         ("service", &options.service),
+        ("gpus", &options.gpus),
+        ("prometheus", &options.prometheus),
     ] {
         if std::net::TcpListener::bind(address).is_err() {
             bail!(
@@ -134,8 +145,63 @@ fn start(folder: &Path, options: &Options) -> Result<Vec<Part>> {
             .arg(folder.join("promtail.yaml")),
         folder,
     )?;
+    let gpus = Part::start(
+        "gpu-exporter",
+        Command::new(binary("debug", "gpu-exporter"))
+            .args(["--web.listen-address", &options.gpus, "--simulate"])
+            .arg(root().join("gpu-exporter/scenarios/inference.json")),
+        folder,
+    )?;
+    fs::write(folder.join("prometheus.yml"), scrapes(options))?;
+    let prometheus = Part::start(
+        "prometheus",
+        Command::new(prometheus)
+            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
+            .arg(format!("--web.listen-address={}", options.prometheus)),
+        folder,
+    )?;
     // Stopped in this order: the source of lines first, their end last.
-    Ok(vec![service, shipper, receiver])
+    Ok(vec![prometheus, service, gpus, shipper, receiver])
+}
+
+fn scrapes(options: &Options) -> String {
+    let jobs = [
+        ("inference-service", &options.service),
+        ("log-shipper", &options.shipper),
+        ("gpu-exporter", &options.gpus),
+        ("prometheus", &options.prometheus),
+    ];
+    jobs.iter().fold(
+        "# written by `cargo xtask up`\nglobal: {scrape_interval: 5s}\nscrape_configs:\n"
+            .to_owned(),
+        |mut config, (job, address)| {
+            let _ = writeln!(
+                config,
+                "  - {{job_name: {job}, static_configs: [{{targets: ['{address}']}}]}}"
+            );
+            config
+        },
+    )
+}
+
+/// Until Prometheus has scraped the GPUs.
+fn wait_for_gpus(options: &Options, parts: &[Part]) -> Result<()> {
+    let path = format!("/api/v1/query?query={}", http::encode("count(gpu_up == 1) > 0"));
+    let started = Instant::now();
+    loop {
+        for part in parts {
+            part.is_running()?;
+        }
+        let answer = http::get(&options.prometheus, &path).unwrap_or_default();
+        if answer.contains("\"value\"") {
+            return Ok(());
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("Prometheus has no GPU metrics after {PATIENCE:?}: {answer}");
+        }
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
 }
 
 fn config(folder: &Path, options: &Options) -> String {
@@ -204,7 +270,7 @@ fn lines_of(answer: &str) -> Option<String> {
 }
 
 fn table(options: &Options, folder: &Path, found: &str) -> String {
-    let Options { receiver, shipper, service, .. } = options;
+    let Options { receiver, shipper, service, gpus, prometheus, .. } = options;
     format!(
         "
 The example's log lines are in the receiver, for example for {QUERY}:
@@ -214,8 +280,11 @@ what               address                    look at
 example service    http://{service}      /metrics; writes {folder}/logs/inference.log
 log-shipper        http://{shipper}      /targets, /metrics, /ready; configured by {folder}/promtail.yaml
 receiver           http://{receiver}      stands in for Loki, in memory: push and query API
+gpu-exporter       http://{gpus}      /metrics: 4 simulated GPUs under native and DCGM's names
+Prometheus         http://{prometheus}      /graph?g0.expr=gpu_utilization_window_max_ratio, /targets
 
-Ask it:
+Ask them:
+  curl -sG http://{prometheus}/api/v1/query --data-urlencode 'query=gpu_utilization_ratio'
   curl -sG http://{receiver}/loki/api/v1/query_range --data-urlencode 'query={QUERY}'
   curl -sG http://{receiver}/loki/api/v1/query_range --data-urlencode 'query={{job=\"ml-inference\"}} |= \"ERROR\"'
   curl -s  http://{receiver}/loki/api/v1/label/level/values
