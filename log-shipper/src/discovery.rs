@@ -7,7 +7,7 @@ pub mod consul;
 pub mod file_targets;
 pub mod glob;
 pub mod kubernetes;
-mod outage;
+pub mod outage;
 pub mod static_targets;
 pub mod target;
 pub mod wake;

@@ -1,5 +1,5 @@
-//! One log line when a watch of a discovery begins to fail, one when it works again, however often it is tried in
-//! between.
+//! One log line when a watch of a discovery begins to fail, one when it works again, however often
+//! it is tried in between.
 
 use std::error::Error;
 use std::time::Instant;
@@ -9,10 +9,10 @@ use prometheus_model::instrument::Gauge;
 
 /// Whether a watch works.
 #[derive(Debug)]
-pub(super) struct Outage {
-    /// `Kubernetes` or `Consul`.
+pub struct Outage {
+    /// `Kubernetes`, `Consul` or `Docker`.
     discovery: &'static str,
-    /// What is asked for; without credentials.
+    /// What is asked for, or who is asked; without credentials.
     path: String,
     /// Counts watches that fail.
     failing: Gauge,
@@ -22,12 +22,12 @@ pub(super) struct Outage {
 
 impl Outage {
     /// It works, as far as anybody knows.
-    pub(super) fn new(discovery: &'static str, path: String, failing: Gauge) -> Self {
+    pub fn new(discovery: &'static str, path: String, failing: Gauge) -> Self {
         Self { discovery, path, failing, since: None, attempts: 0 }
     }
 
     /// An attempt failed.
-    pub(super) fn failed(&mut self, error: &(dyn Error + 'static)) {
+    pub fn failed(&mut self, error: &(dyn Error + 'static)) {
         self.attempts += 1;
         if self.since.is_none() {
             self.since = Some(Instant::now());
@@ -46,7 +46,7 @@ impl Outage {
     }
 
     /// It works.
-    pub(super) fn over(&mut self) {
+    pub fn over(&mut self) {
         if let Some(since) = self.since.take() {
             self.failing.dec();
             tracing::info!(
@@ -58,6 +58,11 @@ impl Outage {
             );
         }
         self.attempts = 0;
+    }
+
+    /// Whether it works, as far as anybody knows.
+    pub fn is_over(&self) -> bool {
+        self.since.is_none()
     }
 }
 

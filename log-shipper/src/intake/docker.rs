@@ -12,7 +12,6 @@ mod frames;
 mod host;
 mod lines;
 mod objects;
-mod outage;
 mod place;
 mod reader;
 mod target;

@@ -141,7 +141,7 @@ fn an_engine_that_is_not_there_is_told_of_and_waited_for() {
     let mut engine = engine(&fixture);
     engine.end_serving();
     fixture.start(&config(&fixture, &engine));
-    fixture.wait_for_log("Docker engine does not list its containers");
+    fixture.wait_for_log("discovered objects cannot be followed");
     assert!(fixture.page("/metrics").contains("log_shipper_docker_engines_failing 1\n"));
     let web = engine.run(container("web"));
     write(&engine, &web, 0..10);

@@ -23,9 +23,9 @@ use super::events::{self, Event, now};
 use super::frames::StreamKind;
 use super::lines::Clock;
 use super::objects::Container;
-use super::outage::Outage;
 use super::reader::{Ended, Ending, Reader, StreamLabels};
 use super::target::{Target, cursor_key, is_cursor_key};
+use crate::discovery::outage::Outage;
 use crate::intake::inlet::Inlet;
 
 /// Where an engine is, and how it is asked.
@@ -98,6 +98,9 @@ pub(super) struct Engine {
     /// Containers that ended before this time, in seconds since 1970, and were never read, are none
     /// of ours.
     horizon: i64,
+    host: String,
+    /// It has been said that networks are not listed.
+    lacks_networks: bool,
     outage: Outage,
     backoff: Backoff,
     clock: Clock,
@@ -117,7 +120,8 @@ impl Engine {
         let saved = cursors.iter().filter(|(key, _)| is_cursor_key(key));
         // The latest line that was accepted: until then nothing was missed.
         let last = saved.clone().filter_map(|(_, text)| text.parse().ok()).max();
-        let outage = Outage::new(&name, inlet.metrics().docker_engines_failing.clone());
+        let failing = inlet.metrics().docker_engines_failing.clone();
+        let outage = Outage::new("Docker", name.clone(), failing);
         Self {
             index,
             claims,
@@ -131,6 +135,8 @@ impl Engine {
             catching_up: Arc::new(Semaphore::new(CATCHING_UP)),
             saved: saved.map(|(key, _)| key.clone()).collect(),
             horizon: last.unwrap_or_else(now) - CLOCK_DIFFERENCE,
+            host: name,
+            lacks_networks: false,
             outage,
             backoff: Backoff::new(MIN_PAUSE, refresh),
             clock: Clock::new(),
@@ -251,7 +257,12 @@ impl Engine {
                 Ok(())
             }
             Err(error) if error.is_refusal() => {
-                self.outage.without_networks(&error);
+                if !std::mem::replace(&mut self.lacks_networks, true) {
+                    tracing::warn!(
+                        host = self.host, error = %ErrorChain(&error),
+                        "Docker engine does not list its networks: containers have no labels of them"
+                    );
+                }
                 Ok(())
             }
             Err(error) => Err(error),
