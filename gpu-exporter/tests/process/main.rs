@@ -4,3 +4,4 @@ mod bad_input;
 mod fixture;
 mod library;
 mod prometheus;
+mod trouble;

@@ -246,7 +246,6 @@ fn a_gpu_that_hangs_is_down_alone_and_has_no_second_worker() {
     let calls = bench.simulation.calls("nvmlDeviceGetMemoryInfo_v2");
     let shown = bench.shown();
     assert!(shown.devices[0].stuck_seconds.unwrap() > 5.0);
-    assert!(bench.driver.metrics.call_stuck.len() == 1);
     let stuck_until = bench.now() + Duration::from_mins(1);
     while bench.now() < stuck_until {
         let age = bench.now();
