@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::catalogue::{Cadence, Reading};
-use super::gauges::FALLBACKS;
+use super::gauges::{FALLBACKS, known};
 use super::reader::Reader;
 use super::readings::Readings;
 use super::snapshot::Link;
@@ -150,7 +150,7 @@ impl Counters {
         }
         let answers = self.answers(&asked, reader);
         let value = |field: Field, scale: f64| {
-            let value = answers.get(&field)?.as_ref().ok()?.as_f64();
+            let value = known(answers.get(&field)?.as_ref().ok()?.as_f64())?;
             value.is_finite().then_some(value * scale)
         };
         for (index, (reading, field, scale)) in FIELDS.iter().enumerate() {
