@@ -56,8 +56,8 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     }
     let pods = Arc::new(PodBoard::default());
     let attribution = &config.attribution;
-    let has_kubelet = attribution.pod_resources_socket.exists() || attribution.is_required;
-    if attribution.is_enabled && has_kubelet {
+    let is_missing = matches!(attribution.pod_resources_socket.try_exists(), Ok(false));
+    if attribution.is_enabled && (attribution.is_required || !is_missing) {
         let devices = KnownDevices::of(&board.snapshot(Instant::now()));
         refresh::once(attribution.clone(), devices, &pods).await?;
     }

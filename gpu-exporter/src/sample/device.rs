@@ -234,7 +234,7 @@ impl Device {
                 }
                 self.shown.identity = Arc::new(identity);
                 let library = Arc::clone(&self.library);
-                Some(Reader::new(library, handle, self.metrics.clone(), now))
+                Some(Reader::new(library, &self.uuid, handle, self.metrics.clone(), now))
             }
             Err(error) => {
                 self.metrics.failed(&error);

@@ -414,11 +414,9 @@ fn instances_of_an_old_configuration_end_within_a_cycle_and_their_ids_are_used_a
 
 #[test]
 fn instances_stay_while_nobody_says_which_there_are() {
-    let mut bench = Bench::new(&format!(
-        r#"{{"clock": "virtual", "gpus": [{{"mig": [{{"gi": 1, "profile": "3g.40gb"}},
-            {{"gi": 2, "profile": "3g.40gb"}}],
-            "calls": {{"nvmlDeviceGetMaxMigDeviceCount": {{"return": 999, "after": 1}}}}}}]}}"#
-    ));
+    let mut bench = Bench::new(&gpu(r#"
+        "mig": [{"gi": 1, "profile": "3g.40gb"}, {"gi": 2, "profile": "3g.40gb"}],
+        "calls": {"nvmlDeviceGetMaxMigDeviceCount": {"return": 999, "after": 1}}"#));
     assert_eq!(bench.mig().len(), 2);
     bench.run(70);
     assert!(bench.metrics.failures("nvmlDeviceGetMaxMigDeviceCount", "unknown") > 0);
