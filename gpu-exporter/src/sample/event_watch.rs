@@ -137,3 +137,14 @@ impl EventWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_ends_at_once_is_none() {
+        assert!(is_early(Duration::ZERO));
+        assert!(!is_early(Duration::from_millis(u64::from(WAIT_MS))));
+    }
+}
