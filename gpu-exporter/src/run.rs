@@ -67,6 +67,8 @@ enum RunError {
     #[error("stopped by a failure")]
     Task(#[from] SupervisorError),
     #[error(transparent)]
+    Labels(#[from] LabelPatternError),
+    #[error(transparent)]
     Sampling(#[from] SampleError),
     #[error("standard output cannot be written")]
     Output(#[source] io::Error),
@@ -75,7 +77,9 @@ enum RunError {
 impl RunError {
     fn status(&self) -> ExitStatus {
         let sampling = match self {
-            Self::Scenario(_) | Self::Counters(_) => return ExitStatus::BadConfiguration,
+            Self::Scenario(_) | Self::Counters(_) | Self::Labels(_) => {
+                return ExitStatus::BadConfiguration;
+            }
             Self::Sampling(error) => Some(error),
             Self::Task(SupervisorError::TaskFailed { cause, .. })
                 if cause.is::<LabelPatternError>() =>

@@ -31,6 +31,17 @@ impl KnownDevices {
         known
     }
 
+    /// With the instances that were known `before` of GPUs that do not answer now: whoever holds one
+    /// still does.
+    #[must_use]
+    pub fn or_as_before(mut self, before: &Self, snapshot: &Snapshot) -> Self {
+        for device in snapshot.devices.iter().filter(|device| !device.is_up) {
+            let of_it = |(gpu, _): &&(String, MigIdentity)| *gpu == device.identity.uuid;
+            self.mig.extend(before.mig.iter().filter(of_it).cloned());
+        }
+        self
+    }
+
     fn uuid(&self, uuid: &str) -> Option<DeviceKey> {
         if let Some(gpu) = self.gpus.iter().find(|gpu| gpu.uuid.eq_ignore_ascii_case(uuid)) {
             return Some(DeviceKey::Gpu(gpu.uuid.clone()));
@@ -235,6 +246,25 @@ pub(super) mod tests {
         for id in ids {
             assert_eq!(resolve(id), None, "{id:?}");
         }
+    }
+
+    #[test]
+    fn instances_of_a_gpu_that_does_not_answer_are_those_before() {
+        use crate::sample::snapshot::DeviceSnapshot;
+        let shown = |is_up| {
+            let device = |index| {
+                Arc::new(DeviceSnapshot {
+                    identity: gpu(index),
+                    is_up,
+                    ..DeviceSnapshot::default()
+                })
+            };
+            Snapshot { devices: vec![device(0), device(1)], ..Snapshot::default() }
+        };
+        let known =
+            |is_up| KnownDevices::of(&shown(is_up)).or_as_before(&two_gpus(), &shown(is_up));
+        assert_eq!(known(false), two_gpus());
+        assert_eq!(known(true).mig, [], "it says itself that it has none");
     }
 
     proptest! {

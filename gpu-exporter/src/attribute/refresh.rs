@@ -69,6 +69,20 @@ pub async fn run(
     Ok(())
 }
 
+/// Asks once, for a page that is printed. Without an answer the board stays as it is, and the log
+/// says why.
+///
+/// # Errors
+/// A pattern for labels of pods is no regular expression.
+pub async fn once(
+    config: Attribution,
+    known: KnownDevices,
+    board: &Board,
+) -> Result<(), LabelPatternError> {
+    Refresher::new(config)?.refresh(&Arc::new(known), board).await;
+    Ok(())
+}
+
 /// What was last said in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {

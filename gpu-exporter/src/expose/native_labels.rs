@@ -47,7 +47,6 @@ const OF_POD_INFO: &[&str] =
 
 pub(super) fn of_gpu(
     identity: &Identity,
-    instances: &[&MigIdentity],
     versions: Option<&DriverVersions>,
     allocations: &Allocations,
     settings: NativeSettings,
@@ -58,12 +57,15 @@ pub(super) fn of_gpu(
     let own = allocations.of(&DeviceKey::Gpu(identity.uuid.clone()));
     let mut pods: Vec<_> = own.iter().map(|one| pod_info(&bare, None, one)).collect();
     let mut is_allocated = !own.is_empty();
-    for instance in instances {
-        let held = allocations.of(&DeviceKey::Mig(identity.uuid.clone(), instance.gpu_instance));
-        is_allocated |= !held.is_empty();
-        pods.extend(held.iter().map(|one| pod_info(&bare, Some(instance.gpu_instance), one)));
+    // those that are held, not those that are seen: of a GPU that does not answer none is
+    for (device, held) in &allocations.by_device {
+        if let DeviceKey::Mig(gpu, instance) = device
+            && *gpu == identity.uuid
+        {
+            is_allocated |= !held.is_empty();
+            pods.extend(held.iter().map(|one| pod_info(&bare, Some(*instance), one)));
+        }
     }
-    // compute instances of one GPU instance are held together
     pods.sort();
     pods.dedup();
     let mut device = bare;

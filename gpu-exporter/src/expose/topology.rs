@@ -106,7 +106,6 @@ fn device_labels(
         DriverState::Down(_) => None,
     };
     let gpu = &*device.identity;
-    let identities: Vec<&MigIdentity> = device.mig.iter().map(|one| &*one.identity).collect();
     let series = |instance: Option<&MigIdentity>| {
         let key = match instance {
             Some(instance) => DeviceKey::Mig(gpu.uuid.clone(), instance.gpu_instance),
@@ -135,7 +134,7 @@ fn device_labels(
     });
     DeviceLabels {
         identity: Arc::clone(&device.identity),
-        native: native_labels::of_gpu(gpu, &identities, versions, allocations, settings.native),
+        native: native_labels::of_gpu(gpu, versions, allocations, settings.native),
         dcgm: if is_shown { series(None) } else { Vec::new() },
         instances: instances.collect(),
     }

@@ -5,20 +5,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_model::exposition::{Format, Writer};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::CountersFile;
 use super::sources::Published;
 use super::{LOOK_AGAIN, RunError};
+use crate::attribute::board::Board as PodBoard;
+use crate::attribute::device_ids::KnownDevices;
+use crate::attribute::refresh;
 use crate::config::Config;
 use crate::expose::http::Source as _;
 use crate::expose::page::Pages;
 use crate::nvml::library::Source;
-use crate::sample::driver::Driver;
+use crate::sample::driver::{Driver, SampleError};
 use crate::sample::metrics::Metrics;
 
 /// A driver that does not start by then is shown as it is.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Threads and NVML have 2 s each to end. A driver that hangs does not keep the page back.
+const ENDING: Duration = Duration::from_secs(5);
 
 pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     let (_, counters) = CountersFile::load(config.page.dcgm.counters_file.clone())?;
@@ -28,22 +35,46 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     let board = driver.board();
     let stop = CancellationToken::new();
     let thread_stop = stop.clone();
-    let sampling = tokio::task::spawn_blocking(move || driver.run(&thread_stop));
+    // not a task of the runtime, whose end would wait for a call that hangs
+    let (report, mut ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("sample".to_owned())
+        .spawn(move || report.send(driver.run(&thread_stop)))
+        .map_err(|cause| SampleError::Thread { cause })?;
     let end = Instant::now() + PATIENCE;
-    while !board.is_ready(Instant::now()) && Instant::now() < end && !sampling.is_finished() {
-        tokio::time::sleep(LOOK_AGAIN).await;
+    let readings = async {
+        while !board.is_ready(Instant::now()) && Instant::now() < end {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        // rates and activity need two readings
+        tokio::time::sleep(config.sampling.interval + config.sampling.interval / 4).await;
+    };
+    tokio::select! {
+        // nobody asked it to
+        early = &mut ended => return Ok(early.unwrap_or_else(|_| Err(vanished()))?),
+        () = readings => {}
     }
-    // rates and activity need two readings
-    tokio::time::sleep(config.sampling.interval + config.sampling.interval / 4).await;
-    let published = Published::new(board, Arc::default());
+    let pods = Arc::new(PodBoard::default());
+    let attribution = &config.attribution;
+    let is_missing = matches!(attribution.pod_resources_socket.try_exists(), Ok(false));
+    if attribution.is_enabled && (attribution.is_required || !is_missing) {
+        let devices = KnownDevices::of(&board.snapshot(Instant::now()));
+        refresh::once(attribution.clone(), devices, &pods).await?;
+    }
+    let published = Published::new(board, pods);
     let (snapshot, allocations) = (published.snapshot(), published.allocations());
     let mut writer = Writer::new(Format::Text004);
     let pages = Arc::new(Pages::new(config, counters));
     pages.write(&mut writer, &config.page.naming, &snapshot, &allocations);
     pages.write_own(&mut writer, &config.page.naming, &snapshot, &allocations);
     stop.cancel();
-    if let Ok(ended) = sampling.await {
+    if let Ok(Ok(ended)) = tokio::time::timeout(ENDING, ended).await {
         ended?;
     }
     io::stdout().write_all(&writer.finish()).map_err(RunError::Output)
+}
+
+/// It can only have panicked.
+fn vanished() -> SampleError {
+    SampleError::Thread { cause: io::Error::other("the thread that samples has vanished") }
 }

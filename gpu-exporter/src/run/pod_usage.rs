@@ -36,7 +36,8 @@ impl PodUsage {
             let now = Instant::now();
             let snapshot = board.snapshot(now);
             self.lock().update(usages(&snapshot), &pods.current(), now);
-            let devices = KnownDevices::of(&snapshot);
+            let told = Arc::clone(&known.borrow());
+            let devices = KnownDevices::of(&snapshot).or_as_before(&told, &snapshot);
             known.send_if_modified(|told| {
                 let is_new = **told != devices;
                 if is_new {

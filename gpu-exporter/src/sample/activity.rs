@@ -3,6 +3,7 @@
 //! Each value is an average over the time between two rounds, so nothing between them is lost.
 
 use super::catalogue::Reading;
+use super::gauges::known;
 use super::reader::Reader;
 use super::readings::Readings;
 use crate::nvml::error::{NvmlError, ReturnCode};
@@ -95,7 +96,11 @@ impl Activity {
         }
         for ((reading, id, scale), value) in wanted.iter().zip(values.into_iter().flatten()) {
             match value {
-                Ok(value) => readings.set(*reading, Some(value * scale)),
+                // nothing is active less than never, and all bits set are no number
+                Ok(value) => {
+                    let value = known(value).filter(|value| *value >= 0.0);
+                    readings.set(*reading, value.map(|value| value * scale));
+                }
                 // it may have no data yet, for which no error has to be counted
                 Err(ReturnCode::NoData | ReturnCode::NotReady) => {}
                 Err(code) => {

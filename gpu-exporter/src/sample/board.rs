@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::metrics::Metrics;
 use super::reader::Trouble;
+use super::schedule::Rhythm;
 use super::snapshot::{DeviceSnapshot, DriverState, Snapshot};
 use super::xids::Xids;
 use crate::config::Sampling;
@@ -194,8 +194,10 @@ impl Slot {
             shown.down_reason = "starting";
         }
         shown.readings = shown.readings.without_stale(now, sampling);
+        // instances take turns, so that none is read in every round
         for instance in &mut shown.mig {
-            instance.readings = instance.readings.clone().without_stale(now, sampling);
+            let readings = instance.readings.clone();
+            instance.readings = readings.without_stale(now, Rhythm::Fifth.period(sampling));
         }
         shown
     }
@@ -205,15 +207,14 @@ impl Slot {
 #[derive(Debug)]
 pub struct Board {
     settings: Arc<Sampling>,
-    metrics: Metrics,
     driver: Mutex<DriverState>,
     slots: RwLock<Vec<Arc<Slot>>>,
 }
 
 impl Board {
     /// An empty one.
-    pub fn new(settings: Arc<Sampling>, metrics: Metrics) -> Self {
-        Self { settings, metrics, driver: Mutex::default(), slots: RwLock::default() }
+    pub fn new(settings: Arc<Sampling>) -> Self {
+        Self { settings, driver: Mutex::default(), slots: RwLock::default() }
     }
 
     /// Whether NVML works.
@@ -250,20 +251,8 @@ impl Board {
 
     /// Everything, as it is to be shown at `now`. Makes no call of the driver.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let mut devices: Vec<Arc<DeviceSnapshot>> = Vec::new();
-        for slot in self.slots() {
-            let shown = slot.shown(now, self.settings.interval);
-            let id = shown.identity.index.to_string();
-            match shown.stuck_seconds {
-                Some(stuck) => self.metrics.call_stuck.get(&[&id]).set(stuck),
-                // one that is gone may have had the index of one that is here
-                None if slot.absence().is_none() => {
-                    self.metrics.call_stuck.remove(&[&id]);
-                }
-                None => {}
-            }
-            devices.push(Arc::new(shown));
-        }
+        let shown = |slot: &Arc<Slot>| Arc::new(slot.shown(now, self.settings.interval));
+        let mut devices: Vec<Arc<DeviceSnapshot>> = self.slots().iter().map(shown).collect();
         devices.sort_by(|one, other| {
             let key = |device: &DeviceSnapshot| {
                 (device.identity.index, !device.is_up, device.identity.uuid.clone())
@@ -287,9 +276,11 @@ impl Board {
         self.driver() != DriverState::default() && self.is_complete(now)
     }
 
-    /// Whether all GPUs hang at once, so that only a restart may help. False without GPUs.
+    /// Whether all GPUs that are there hang at once, so that only a restart may help. False without
+    /// GPUs.
     pub fn is_stuck(&self, now: Instant) -> bool {
-        let slots = self.slots();
+        let mut slots = self.slots();
+        slots.retain(|slot| slot.absence() != Some(Absence::Gone));
         !slots.is_empty() && slots.iter().all(|slot| slot.stuck_for(now).is_some())
     }
 }
@@ -298,6 +289,8 @@ impl Board {
 mod tests {
     use super::*;
     use crate::sample::catalogue::{Cadence, Reading};
+    use crate::sample::readings::Readings;
+    use crate::sample::snapshot::MigSnapshot;
 
     fn read_at(now: Instant, uuid: &str, index: u32) -> DeviceSnapshot {
         let identity = Identity { uuid: uuid.to_owned(), index, ..Identity::default() };
@@ -309,7 +302,7 @@ mod tests {
     }
 
     fn board() -> Board {
-        Board::new(Arc::new(Sampling::default()), Metrics::default())
+        Board::new(Arc::new(Sampling::default()))
     }
 
     #[test]
@@ -345,6 +338,33 @@ mod tests {
         board.place("GPU-a", 0).set_absent(Some(Absence::Gone));
         let shown = board.snapshot(start);
         assert_eq!((shown.devices[0].is_up, shown.devices[0].down_reason), (false, "gone"));
+    }
+
+    #[test]
+    fn a_gpu_that_is_gone_does_not_hide_that_all_others_hang() {
+        let (board, start) = (board(), Instant::now());
+        board.place("GPU-a", 0).set_absent(Some(Absence::Gone));
+        let later = start + Duration::from_secs(6);
+        assert!(!board.is_stuck(later), "there is none");
+        board.place("GPU-b", 1).begin(start);
+        assert!(board.is_stuck(later));
+    }
+
+    #[test]
+    fn an_instance_is_shown_until_three_of_its_turns_were_missed() {
+        let (board, start) = (board(), Instant::now());
+        let mut snapshot = read_at(start, "GPU-a", 0);
+        let mut readings = Readings::default();
+        readings.set(Reading::MemoryUsed, Some(5.0));
+        readings.taken(Cadence::Fast, start);
+        snapshot.mig.push(MigSnapshot { identity: Arc::default(), readings });
+        let shown = |seconds| {
+            let now = start + Duration::from_secs(seconds);
+            board.place("GPU-a", 0).publish(&snapshot, None, 0, now);
+            board.snapshot(now).devices[0].mig[0].readings.last(Reading::MemoryUsed)
+        };
+        assert_eq!(shown(15), Some(5.0), "seven instances take longer than 10 s now and then");
+        assert_eq!(shown(16), None);
     }
 
     #[test]

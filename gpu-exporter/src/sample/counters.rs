@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::catalogue::{Cadence, Reading};
-use super::gauges::FALLBACKS;
+use super::gauges::{FALLBACKS, known};
 use super::reader::Reader;
 use super::readings::Readings;
 use super::snapshot::Link;
@@ -87,6 +87,8 @@ pub struct Counters {
     /// Limits that a field has ever counted: another count must not take its place.
     counted_by_field: [bool; LIMITS.len()],
     limited: [f64; LIMITS.len()],
+    /// Fields that have had a value: no other takes their place when they have none for once.
+    answered: [bool; FIELDS.len()],
     events_read: Option<Instant>,
     nvlink: Option<(Instant, f64)>,
     link_count: Option<u32>,
@@ -104,6 +106,7 @@ impl Counters {
             numbering,
             counted_by_field: [false; LIMITS.len()],
             limited: [0.0; LIMITS.len()],
+            answered: [false; FIELDS.len()],
             events_read: None,
             nvlink: None,
             link_count: None,
@@ -118,6 +121,7 @@ impl Counters {
     /// The GPU did not answer: pauses are not counted.
     pub fn interrupt(&mut self, numbering: Numbering) {
         self.numbering = numbering;
+        self.answered = [false; FIELDS.len()];
         (self.events_read, self.nvlink, self.link_count) = (None, None, None);
     }
 
@@ -150,13 +154,16 @@ impl Counters {
         }
         let answers = self.answers(&asked, reader);
         let value = |field: Field, scale: f64| {
-            let value = answers.get(&field)?.as_ref().ok()?.as_f64();
+            let value = known(answers.get(&field)?.as_ref().ok()?.as_f64())?;
             value.is_finite().then_some(value * scale)
         };
         for (index, (reading, field, scale)) in FIELDS.iter().enumerate() {
             let is_first = FIELDS[..index].iter().all(|(other, ..)| other != reading);
-            if wanted(*reading) && (is_first || readings.last(*reading).is_none()) {
-                readings.set(*reading, value(*field, *scale));
+            let may_stand_in = || readings.last(*reading).is_none() && self.may_stand_in(index);
+            if wanted(*reading) && (is_first || may_stand_in()) {
+                let value = value(*field, *scale);
+                self.answered[index] |= value.is_some();
+                readings.set(*reading, value);
             }
         }
         if with_links {
@@ -172,6 +179,13 @@ impl Counters {
             self.counted_by_field[place] |= wanted(*limit) && readings.last(*limit).is_some();
         }
         Self::read_fallbacks(cadences, reader, readings);
+    }
+
+    /// Whether no field before this one has ever told the same reading: two counters that take turns
+    /// would look like one that is reset again and again.
+    fn may_stand_in(&self, index: usize) -> bool {
+        let before = FIELDS[..index].iter().zip(&self.answered);
+        before.filter(|((reading, ..), _)| *reading == FIELDS[index].0).all(|(_, told)| !told)
     }
 
     fn answers(&self, asked: &[Field], reader: &mut Reader) -> Answers {
@@ -282,6 +296,19 @@ mod tests {
         readings.set(Reading::LimitedHwThermal, Some(77.0));
         counters.count_limits(at(101), &mut readings);
         assert_eq!(limited(&readings), Some(77.0));
+    }
+
+    #[test]
+    fn a_field_stands_in_only_for_one_that_never_had_a_value() {
+        let place = |wanted: Field| FIELDS.iter().position(|(_, field, _)| *field == wanted);
+        let own = place(Field::LIMITED_SW_THERMAL).unwrap();
+        let other = place(Field::LIMITED_THERMAL).unwrap();
+        let mut counters = Counters::new(Numbering::Thirteen);
+        assert!(counters.may_stand_in(other), "an older driver");
+        counters.answered[own] = true;
+        assert!(!counters.may_stand_in(other), "it failed for once");
+        counters.interrupt(Numbering::Twelve);
+        assert!(counters.may_stand_in(other), "it may be another driver now");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::activity::{self, Activity};
 use super::catalogue::{Cadence, Reading};
 use super::counters::{Counters, MAX_LINKS};
-use super::gauges::{CLOCK_EVENTS, GAUGES};
+use super::gauges::{CLOCK_EVENTS, GAUGES, known};
 use super::instances::{self, Instances};
 use super::metrics::Metrics;
 use super::points::{Points, Stream};
@@ -234,7 +234,7 @@ impl Device {
                 }
                 self.shown.identity = Arc::new(identity);
                 let library = Arc::clone(&self.library);
-                Some(Reader::new(library, handle, self.metrics.clone(), now))
+                Some(Reader::new(library, &self.uuid, handle, self.metrics.clone(), now))
             }
             Err(error) => {
                 self.metrics.failed(&error);
@@ -417,10 +417,10 @@ impl Device {
         for (fan, shown) in (0..).zip(&mut self.shown.fans).filter(|(fan, _)| which.contains(fan)) {
             let percent = reader
                 .ask(("fanSpeed", fan), |calls, gpu| calls.fan_speed_percent(gpu, fan))
-                .map(f64::from);
+                .and_then(|percent| known(f64::from(percent)));
             shown.speed_ratio = percent.map(|percent| percent / 100.0);
             let rpm = reader.ask(("fanRpm", fan), |calls, gpu| calls.fan_rpm(gpu, fan));
-            shown.rpm = rpm.map(f64::from);
+            shown.rpm = rpm.and_then(|rpm| known(f64::from(rpm)));
         }
     }
 }

@@ -135,7 +135,7 @@ impl Driver {
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
-            board: Arc::new(Board::new(Arc::clone(&settings), metrics.clone())),
+            board: Arc::new(Board::new(Arc::clone(&settings))),
             control: Arc::default(),
             phase: Phase::Down { retry_at: now() },
             pause: FIRST_PAUSE,

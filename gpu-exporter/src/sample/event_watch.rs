@@ -25,6 +25,15 @@ const WAIT_MS: u32 = 1_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Pause after a wait that ended at once without an event, or a driver that does not wait would take
+/// a whole core. Short: what comes meanwhile may be lost.
+const EARLY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether a wait without an event was none.
+fn is_early(waited: Duration) -> bool {
+    waited < Duration::from_millis(u64::from(WAIT_MS) / 10)
+}
+
 static FAILED: Repeated = Repeated::every(Duration::from_mins(1));
 
 /// What the thread needs.
@@ -98,8 +107,13 @@ impl EventWatch {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.event_watch_start.get(&[]).set(wall.as_secs_f64());
         while !bell.is_rung() && self.generation.load(Ordering::Acquire) == seen {
-            if let Some((uuid, event)) = watch.next(WAIT_MS)? {
-                self.happened(uuid, event);
+            let asked = (self.now)();
+            match watch.next(WAIT_MS)? {
+                Some((uuid, event)) => self.happened(uuid, event),
+                None if is_early((self.now)().saturating_duration_since(asked)) => {
+                    bell.wait(EARLY_PAUSE);
+                }
+                None => {}
             }
             *pause = FIRST_PAUSE;
         }
@@ -121,5 +135,16 @@ impl EventWatch {
         if event.kind & (events::UNAVAILABLE | events::RECOVERY_ACTION) != 0 {
             self.control.rescan();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_ends_at_once_is_none() {
+        assert!(is_early(Duration::ZERO));
+        assert!(!is_early(Duration::from_millis(u64::from(WAIT_MS))));
     }
 }

@@ -41,6 +41,20 @@ pub const CLOCK_EVENTS: [(Reading, u64); 11] = [
 /// NVML's performance state that is none.
 const PERFORMANCE_UNKNOWN: u32 = 32;
 
+/// What NVML writes in place of a number that it does not have, in 32 and in 64 bits.
+const NONE: [f64; 2] = [4_294_967_295.0, 1.844_674_407_370_955_2e19];
+
+/// A number as NVML means it: all bits set stand for none.
+pub(super) fn known(number: f64) -> Option<f64> {
+    (!NONE.iter().any(|none| (none - number).abs() < 0.5)).then_some(number)
+}
+
+fn give(set: Set<'_>, reading: Reading, number: f64, scale: f64) {
+    if let Some(number) = known(number) {
+        set(reading, number * scale);
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "bytes and bits below 2^53")]
 fn exact(value: u64) -> f64 {
     value as f64
@@ -48,20 +62,20 @@ fn exact(value: u64) -> f64 {
 
 fn memory(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let memory = calls.memory(device)?;
-    set(Reading::MemoryTotal, exact(memory.total));
-    set(Reading::MemoryUsed, exact(memory.used));
-    set(Reading::MemoryFree, exact(memory.free));
+    give(set, Reading::MemoryTotal, exact(memory.total), 1.0);
+    give(set, Reading::MemoryUsed, exact(memory.used), 1.0);
+    give(set, Reading::MemoryFree, exact(memory.free), 1.0);
     if let Some(reserved) = memory.reserved {
-        set(Reading::MemoryReserved, exact(reserved));
+        give(set, Reading::MemoryReserved, exact(reserved), 1.0);
     }
     Ok(())
 }
 
 fn bar1(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let bar1 = calls.bar1(device)?;
-    set(Reading::Bar1Total, exact(bar1.total));
-    set(Reading::Bar1Used, exact(bar1.used));
-    set(Reading::Bar1Free, exact(bar1.free));
+    give(set, Reading::Bar1Total, exact(bar1.total), 1.0);
+    give(set, Reading::Bar1Used, exact(bar1.used), 1.0);
+    give(set, Reading::Bar1Free, exact(bar1.free), 1.0);
     Ok(())
 }
 
@@ -76,18 +90,18 @@ fn clock_events(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(),
 
 fn power_limit_range(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let (low, high) = calls.power_limit_range_mw(device)?;
-    set(Reading::PowerLimitMin, f64::from(low) * MILLI);
-    set(Reading::PowerLimitMax, f64::from(high) * MILLI);
+    give(set, Reading::PowerLimitMin, f64::from(low), MILLI);
+    give(set, Reading::PowerLimitMax, f64::from(high), MILLI);
     Ok(())
 }
 
 fn remap_banks(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let banks = calls.remap_banks(device)?;
-    set(Reading::RowRemapBanksMax, f64::from(banks.max));
-    set(Reading::RowRemapBanksHigh, f64::from(banks.high));
-    set(Reading::RowRemapBanksPartial, f64::from(banks.partial));
-    set(Reading::RowRemapBanksLow, f64::from(banks.low));
-    set(Reading::RowRemapBanksNone, f64::from(banks.none));
+    give(set, Reading::RowRemapBanksMax, f64::from(banks.max), 1.0);
+    give(set, Reading::RowRemapBanksHigh, f64::from(banks.high), 1.0);
+    give(set, Reading::RowRemapBanksPartial, f64::from(banks.partial), 1.0);
+    give(set, Reading::RowRemapBanksLow, f64::from(banks.low), 1.0);
+    give(set, Reading::RowRemapBanksNone, f64::from(banks.none), 1.0);
     Ok(())
 }
 
@@ -97,7 +111,8 @@ macro_rules! gauge {
             rhythm: Rhythm::$rhythm,
             readings: &[Reading::$reading],
             read: |calls, device, set| {
-                set(Reading::$reading, f64::from(calls.$call(device $(, $argument)*)?) * $scale);
+                let value = f64::from(calls.$call(device $(, $argument)*)?);
+                give(set, Reading::$reading, value, $scale);
                 Ok(())
             },
         }
@@ -150,7 +165,7 @@ pub const GAUGES: [Gauge; 30] = [
         readings: &[Reading::PerformanceState],
         read: |calls, device, set| {
             let state = calls.performance_state(device)?;
-            if state != PERFORMANCE_UNKNOWN {
+            if state < PERFORMANCE_UNKNOWN {
                 set(Reading::PerformanceState, f64::from(state));
             }
             Ok(())
@@ -216,7 +231,7 @@ pub const FALLBACKS: [(Field, Gauge); 3] = [
             rhythm: Rhythm::Fifth,
             readings: &[Reading::Energy],
             read: |calls, device, set| {
-                set(Reading::Energy, exact(calls.energy_mj(device)?) * MILLI);
+                give(set, Reading::Energy, exact(calls.energy_mj(device)?), MILLI);
                 Ok(())
             },
         },
@@ -229,6 +244,19 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn all_bits_set_are_no_number() {
+        let shown = |number: f64| {
+            let mut shown = None;
+            give(&mut |_, value| shown = Some(value), Reading::Power, number, MILLI);
+            shown
+        };
+        assert_eq!(shown(700_000.0), Some(700.0));
+        assert_eq!(shown(f64::from(u32::MAX)), None);
+        assert_eq!(shown(exact(u64::MAX)), None);
+        assert_eq!(shown(-1.0), Some(-0.001), "a margin may be below 0");
+    }
 
     #[test]
     fn every_reading_has_one_call() {

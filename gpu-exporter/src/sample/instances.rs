@@ -36,12 +36,14 @@ pub struct Instances {
 }
 
 impl Instances {
-    /// Finds them anew. Those that are still there keep what is known of them.
+    /// Finds them anew. Those that are still there keep what is known of them. Without an answer all
+    /// stay: each is checked before it is read.
     pub fn scan(&mut self, reader: &mut Reader) {
         let found = reader
             .ask_with(("migInstances", 0), 1, |library, gpu| device::mig_instances(library, gpu));
+        let Some(found) = found else { return };
         let mut before = std::mem::take(&mut self.known);
-        for (identity, handle) in found.into_iter().flatten().take(MAX_INSTANCES as usize) {
+        for (identity, handle) in found.into_iter().take(MAX_INSTANCES as usize) {
             let same = before.iter().position(|known| *known.identity == identity);
             let instance = match same.map(|place| before.swap_remove(place)) {
                 Some(known) => Instance { handle, ..known },
@@ -71,7 +73,7 @@ impl Instances {
             return true;
         }
         if uuid.as_deref() != Some(instance.identity.uuid.as_str()) {
-            self.known.clear();
+            self.known.remove(index as usize);
             return false;
         }
         let memory = reader.ask(("migMemory", index), |calls, _| calls.memory(handle));

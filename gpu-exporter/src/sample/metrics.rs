@@ -17,8 +17,6 @@ pub struct Metrics {
     pub sample_gaps: Counter,
     /// GPUs on which a function cannot be used.
     pub unsupported: Family<Gauge>,
-    /// Seconds that a call of a GPU has been running too long.
-    pub call_stuck: Family<Gauge>,
     /// When Xids began to be watched: none is known from before.
     pub event_watch_start: Family<Gauge>,
 }
@@ -38,7 +36,6 @@ impl Default for Metrics {
             }),
             sample_gaps: Counter::default(),
             unsupported: Family::new(&["function", "reason"]),
-            call_stuck: Family::new(&["gpu_id"]),
             event_watch_start: Family::new(&[]),
         }
     }
@@ -69,11 +66,6 @@ impl Metrics {
             "gpu_exporter_unsupported",
             "Readings that GPUs do not have, by NVML function and reason, over all GPUs",
             self.unsupported.clone(),
-        )?;
-        registry.register(
-            "gpu_exporter_call_stuck_seconds",
-            "Time that the call in progress of a GPU has taken, once it is longer than 5 s",
-            self.call_stuck.clone(),
         )?;
         registry.register(
             "gpu_exporter_event_watch_start_timestamp_seconds",

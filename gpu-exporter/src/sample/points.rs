@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::catalogue::Reading;
+use super::gauges::known;
 use super::integral::{Counted, Integral};
 use super::reader::Reader;
 use super::readings::Readings;
@@ -87,9 +88,16 @@ impl Stream {
     /// From NVML's percent or milliwatts.
     fn scaled(self, value: Value) -> Option<f64> {
         let value = value.as_f64();
-        let scaled = if self == Self::Power { value * 1e-3 } else { (value / 100.0).min(1.0) };
-        (scaled.is_finite() && scaled >= 0.0).then_some(scaled)
+        if self != Self::Power {
+            return share(value);
+        }
+        known(value).filter(|value| value.is_finite() && *value >= 0.0).map(|value| value * 1e-3)
     }
+}
+
+/// From percent. A little above 100 is rounded, anything else out of range is no number.
+fn share(percent: f64) -> Option<f64> {
+    (0.0..=110.0).contains(&percent).then(|| (percent / 100.0).min(1.0))
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +115,7 @@ pub struct Points {
     power: TrailingWindow,
     distribution: Distribution,
     stalled: f64,
-    /// Utilization of GPU and memory by the getter, of the current round.
+    /// Percent of GPU and memory by the getter, of the current round.
     rates: Option<(Instant, Option<(f64, f64)>)>,
 }
 
@@ -203,26 +211,25 @@ impl Points {
 
     /// The value of the driver's last period by a getter.
     fn read_otherwise(&mut self, stream: Stream, reader: &mut Reader) -> Option<f64> {
-        let percent = |percent: u32| (f64::from(percent) / 100.0).min(1.0);
         match stream {
             Stream::Power => None,
             Stream::Engine(engine) => reader
                 .ask(("nvmlDeviceGetEngineUtilization", engine as u32), |calls, gpu| {
                     calls.engine_percent(gpu, engine)
                 })
-                .map(percent),
+                .and_then(|percent| share(f64::from(percent))),
             Stream::Gpu | Stream::Memory => {
                 let now = reader.now();
                 if self.rates.is_none_or(|(at, _)| at != now) {
                     let rates = reader.ask(("nvmlDeviceGetUtilizationRates", 0), |calls, gpu| {
                         calls.utilization_percent(gpu)
                     });
-                    let rates = rates.map(|(gpu, memory)| (percent(gpu), percent(memory)));
+                    let rates = rates.map(|(gpu, memory)| (f64::from(gpu), f64::from(memory)));
                     self.rates = Some((now, rates));
                 }
                 let (_, rates) = self.rates?;
                 let (gpu, memory) = rates?;
-                Some(if stream == Stream::Gpu { gpu } else { memory })
+                share(if stream == Stream::Gpu { gpu } else { memory })
             }
         }
     }
@@ -282,5 +289,22 @@ impl Points {
             Stream::Power => readings.set(Reading::PowerWindowMax, self.power.max(now)),
             Stream::Memory | Stream::Engine(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_share_is_absent_rather_than_all_busy() {
+        let shown = |value| Stream::Gpu.scaled(value);
+        assert_eq!(shown(Value::Unsigned(101)), Some(1.0), "rounded");
+        assert_eq!(shown(Value::Unsigned(u64::from(u32::MAX))), None);
+        assert_eq!(shown(Value::Double(f64::NAN)), None);
+        assert_eq!(shown(Value::Signed(-1)), None);
+        assert_eq!(Stream::Power.scaled(Value::Unsigned(700_000)), Some(700.0));
+        assert_eq!(Stream::Power.scaled(Value::Unsigned(u64::from(u32::MAX))), None);
+        assert_eq!(Stream::Power.scaled(Value::Double(f64::INFINITY)), None);
     }
 }

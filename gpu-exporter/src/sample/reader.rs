@@ -62,6 +62,7 @@ impl Trouble {
 #[derive(Debug)]
 pub struct Reader {
     library: Arc<Library>,
+    uuid: String,
     device: DeviceHandle,
     unsupported: Unsupported,
     metrics: Metrics,
@@ -78,12 +79,14 @@ impl Reader {
     /// For a GPU of a started library.
     pub fn new(
         library: Arc<Library>,
+        uuid: &str,
         device: DeviceHandle,
         metrics: Metrics,
         now: Instant,
     ) -> Self {
         Self {
             library,
+            uuid: uuid.to_owned(),
             device,
             unsupported: Unsupported::new(metrics.clone()),
             metrics,
@@ -195,7 +198,7 @@ impl Reader {
             self.answers += 1;
             if self.unsupported.note(item, error, self.now) {
                 let (function, code) = (error.function, error.code.name());
-                tracing::debug!(function, variant = item.1, code, "reading is not supported");
+                tracing::debug!(gpu = %self.uuid, function, variant = item.1, code, "reading is not supported");
             }
             return;
         }
@@ -205,7 +208,7 @@ impl Reader {
         self.trouble = self.trouble.or_else(|| Trouble::of(error.code));
         if let Some(suppressed) = self.log.admit(self.now) {
             let error: &(dyn std::error::Error + 'static) = error;
-            tracing::warn!(error, suppressed, "reading of a GPU failed");
+            tracing::warn!(gpu = %self.uuid, error, suppressed, "reading of a GPU failed");
         }
     }
 }

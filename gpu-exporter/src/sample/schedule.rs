@@ -25,7 +25,8 @@ pub enum Rhythm {
 }
 
 impl Rhythm {
-    fn period(self, interval: Duration) -> Duration {
+    /// The pause between two readings.
+    pub fn period(self, interval: Duration) -> Duration {
         match self {
             Self::Always => Duration::ZERO,
             Self::Second => interval * 2,

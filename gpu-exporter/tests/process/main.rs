@@ -5,3 +5,4 @@ mod fixture;
 mod library;
 mod pods;
 mod prometheus;
+mod trouble;

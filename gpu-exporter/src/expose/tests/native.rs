@@ -181,6 +181,18 @@ fn instances_have_names_and_holders_of_their_own() {
 }
 
 #[test]
+fn a_gpu_that_does_not_answer_is_held_by_whoever_held_its_instances() {
+    let mut device = mig_gpu(0, &[], Vec::new());
+    device.is_up = false;
+    let key = DeviceKey::Mig("GPU-0".to_owned(), 7);
+    let page =
+        native(&config(), &snapshot(vec![device]), &allocations(vec![(key, vec![held_by("a")])]));
+    assert!(samples(&page, "gpu_allocated")[0].ends_with("} 1"), "{page}");
+    let pod = r#"gpu_pod_info{gpu_id="0",uuid="GPU-0",gi_id="7",namespace="llm",pod="a","#;
+    assert!(samples(&page, "gpu_pod_info")[0].starts_with(pod), "{page}");
+}
+
+#[test]
 fn parts_are_counted_by_number_and_what_they_do_not_tell_is_absent() {
     let mut device = gpu(0, &[]);
     device.fans = vec![Fan { speed_ratio: Some(0.3), rpm: None }, Fan::default()];

@@ -413,6 +413,17 @@ fn instances_of_an_old_configuration_end_within_a_cycle_and_their_ids_are_used_a
 }
 
 #[test]
+fn instances_stay_while_nobody_says_which_there_are() {
+    let mut bench = Bench::new(&gpu(r#"
+        "mig": [{"gi": 1, "profile": "3g.40gb"}, {"gi": 2, "profile": "3g.40gb"}],
+        "calls": {"nvmlDeviceGetMaxMigDeviceCount": {"return": 999, "after": 1}}"#));
+    assert_eq!(bench.mig().len(), 2);
+    bench.run(70);
+    assert!(bench.metrics.failures("nvmlDeviceGetMaxMigDeviceCount", "unknown") > 0);
+    assert_eq!(bench.mig().len(), 2);
+}
+
+#[test]
 fn a_lost_gpu_has_no_readings_and_its_counters_go_on_when_it_is_back() {
     let mut bench = Bench::new(&gpu(STEADY));
     bench.run(20);

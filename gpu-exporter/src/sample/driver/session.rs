@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, RESCAN};
+use super::{FIRST_PAUSE, PATIENCE, RESCAN};
 use crate::config::Sampling;
 use crate::nvml::device::{self, Found, Scan};
 use crate::nvml::error::{NvmlError, ReturnCode};
@@ -117,8 +117,12 @@ impl Session {
         stuck: &mut HashMap<String, Worker<Device>>,
     ) -> Result<usize, ScanError> {
         self.next_scan = now + RESCAN;
-        let Scan { mut found, nameless } =
-            device::scan(&self.library).map_err(|cause| ScanError::Nvml { cause })?;
+        let scanned = device::scan(&self.library);
+        if scanned.is_err() && self.workers.is_empty() {
+            // there is nothing to show until it works
+            self.next_scan = now + FIRST_PAUSE;
+        }
+        let Scan { mut found, nameless } = scanned.map_err(|cause| ScanError::Nvml { cause })?;
         for (_, error) in &nameless {
             self.context.metrics.failed(error);
         }
