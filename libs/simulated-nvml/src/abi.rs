@@ -135,6 +135,9 @@ pub(crate) fn table(slot: usize, driver: &Driver) -> Result<NvmlLib, libloading:
     // SAFETY: nothing is loaded, so no code of a library runs; symbols are looked up in the program
     // itself, which exports none of NVML's.
     let mut table = unsafe { NvmlLib::from_library(program) }?;
+    #[cfg(not(feature = "many"))]
+    let fills: [fn(&mut NvmlLib, &Driver); crate::slots::COUNT] = [fill::<0>];
+    #[cfg(feature = "many")]
     let fills: [fn(&mut NvmlLib, &Driver); crate::slots::COUNT] = [
         fill::<0>, fill::<1>, fill::<2>, fill::<3>, fill::<4>, fill::<5>, fill::<6>, fill::<7>,
         fill::<8>, fill::<9>, fill::<10>, fill::<11>, fill::<12>, fill::<13>, fill::<14>,

@@ -31,7 +31,8 @@ impl Drop for Running {
 }
 
 impl Simulation {
-    /// Starts a scenario, at time 0. Waits while the process has 16 others.
+    /// Starts a scenario, at time 0. Waits while the process has 16 others; without the
+    /// feature `many`, while it has one.
     ///
     /// # Errors
     ///

@@ -7,8 +7,9 @@ use crate::code::Code;
 use crate::driver::Driver;
 use crate::functions::Function;
 
-/// Simulations that a process can have at one time.
-pub(crate) const COUNT: usize = 16;
+/// Simulations that a process can have at one time. Each has all functions of its own in the binary,
+/// some 100 KB: tests have many, a program one.
+pub(crate) const COUNT: usize = if cfg!(feature = "many") { 16 } else { 1 };
 
 static DRIVERS: [RwLock<Option<Arc<Driver>>>; COUNT] = [const { RwLock::new(None) }; COUNT];
 static TAKEN: Mutex<[bool; COUNT]> = Mutex::new([false; COUNT]);
