@@ -38,6 +38,7 @@ use crate::expose::dcgm::counters_file::CountersError;
 use crate::expose::http::Endpoints;
 use crate::expose::page::Pages;
 use crate::nvml::library::Source;
+use crate::sample::board::Board;
 use crate::sample::driver::{Driver, SampleError};
 use crate::sample::metrics::Metrics;
 
@@ -201,12 +202,7 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
         supervisor.run_once("pods", refresh::run(attribution, devices, pods, token.clone()));
     }
     supervisor.run_once("first page", async move {
-        let complete = async {
-            while !board.is_ready(Instant::now()) {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        if token.run_until_cancelled(complete).await.is_some() {
+        if token.run_until_cancelled(until_ready(&board)).await.is_some() {
             first_page.release();
             token.cancelled().await;
         }
@@ -217,6 +213,14 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
     // Its requests have had their time.
     let _ = tokio::time::timeout(Duration::from_millis(300), server).await;
     Ok(ended?)
+}
+
+/// Until a page says something. The board is looked at, for it has no news to wait for: the threads
+/// that fill it must not wait for a reader.
+async fn until_ready(board: &Board) {
+    while !board.is_ready(Instant::now()) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// `:9400` listens on all addresses, with IPv6 where the machine has it.

@@ -12,7 +12,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,30 +21,9 @@ use serde_json::Value;
 pub use self::state::{Container, Output, Request};
 
 use self::state::State;
+use crate::shared_state;
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    connections: Mutex<Vec<UnixStream>>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn connections(&self) -> MutexGuard<'_, Vec<UnixStream>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state and wakes streams and those who wait.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.state());
-        self.changed.notify_all();
-        changed
-    }
-}
+type Shared = shared_state::Shared<State, UnixStream>;
 
 /// A running engine; gone when it is dropped.
 ///
@@ -73,11 +52,7 @@ impl Engine {
     /// # Panics
     /// It cannot be bound.
     pub fn at(socket: &Path) -> Self {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::new()),
-            changed: Condvar::new(),
-            connections: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let mut engine = Self { socket: socket.to_owned(), shared, accepting: None };
         engine.begin_serving();
         engine

@@ -10,7 +10,7 @@ mod state;
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,30 +20,9 @@ pub use self::objects::{node, pod};
 pub use self::state::{Forgotten, Request};
 
 use self::state::State;
+use crate::shared_state;
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    connections: Mutex<Vec<TcpStream>>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn connections(&self) -> MutexGuard<'_, Vec<TcpStream>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state and wakes watches and those who wait.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.state());
-        self.changed.notify_all();
-        changed
-    }
-}
+type Shared = shared_state::Shared<State, TcpStream>;
 
 /// A running server; gone when it is dropped.
 ///
@@ -70,11 +49,7 @@ impl ApiServer {
     pub fn local() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::default()),
-            changed: Condvar::new(),
-            connections: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let mut server = Self { address, shared, accepting: None };
         server.serve(listener);
         server

@@ -1,6 +1,6 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> kubernetes -> docker -> consul -> kubelet -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> shared_state -> kubernetes -> docker -> consul -> kubelet -> conformance`
 
 pub mod conformance;
 pub mod consul;
@@ -15,5 +15,6 @@ pub mod patience;
 pub mod prometheus;
 pub mod proxy_peer;
 pub mod real_peers;
+mod shared_state;
 pub mod test_authority;
 pub mod token_server;

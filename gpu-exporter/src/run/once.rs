@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counters::CountersFile;
 use super::sources::Published;
-use super::{LOOK_AGAIN, RunError};
+use super::{RunError, until_ready};
 use crate::attribute::board::Board as PodBoard;
 use crate::attribute::device_ids::KnownDevices;
 use crate::attribute::refresh;
@@ -41,12 +41,9 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
         .name("sample".to_owned())
         .spawn(move || report.send(driver.run(&thread_stop)))
         .map_err(|cause| SampleError::Thread { cause })?;
-    let end = Instant::now() + PATIENCE;
     let readings = async {
-        while !board.is_ready(Instant::now()) && Instant::now() < end {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        // rates and activity need two readings
+        let _ = tokio::time::timeout(PATIENCE, until_ready(&board)).await;
+        // rates and activity need two readings, which come by the clock
         tokio::time::sleep(config.sampling.interval + config.sampling.interval / 4).await;
     };
     tokio::select! {

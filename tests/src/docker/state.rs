@@ -93,7 +93,7 @@ struct Held {
     time_ns: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct State {
     containers: BTreeMap<String, Known>,
     created: usize,
@@ -124,19 +124,6 @@ pub(super) struct Wanted {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
-        Self {
-            containers: BTreeMap::new(),
-            created: 0,
-            networks: Vec::new(),
-            events: Vec::new(),
-            requests: Vec::new(),
-            refused: BTreeMap::new(),
-            is_down: false,
-            last_ns: 0,
-        }
-    }
-
     /// The clock; it never repeats.
     fn now(&mut self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
