@@ -89,11 +89,16 @@ impl Docker {
         for (index, settings) in self.engines.into_iter().enumerate() {
             let place = (index, claims.clone());
             let engine = Engine::new(settings, place, inlet.clone(), self.line_limit);
-            engines.spawn(engine.run());
+            engines.spawn(engine.run(stop.clone()));
         }
         drop(inlet);
-        stop.cancelled().await;
-        // Lines that no worker has taken are read again: their places are not saved.
-        engines.shutdown().await;
+        // A panic of an engine is one of the source; the others end with it.
+        while let Some(ended) = engines.join_next().await {
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ use prometheus_model::instrument::Gauge;
 use prometheus_model::label_set::LabelSet;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::api::{Api, ApiError};
 use super::container_labels::{self, AddressKeys, Networks, STREAM_LABEL};
@@ -144,14 +145,17 @@ impl Engine {
         }
     }
 
-    /// Follows them until it is dropped.
-    pub(super) async fn run(mut self) {
+    /// Follows them until `stop` is cancelled; then no reader is left.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let (sender, events) = mpsc::channel(QUEUED_EVENTS);
         let telling = events::follow(Arc::clone(&self.api), sender);
         tokio::select! {
             () = telling => {}
             () = self.follow(events) => {}
+            () = stop.cancelled() => {}
         }
+        // Lines that no worker has taken are read again: their places are not saved.
+        self.readers.shutdown().await;
     }
 
     async fn follow(&mut self, mut events: mpsc::Receiver<Event>) {
