@@ -1,0 +1,8 @@
+//! Few useful notifications from many alerts, and no page lost.
+//!
+//! Flow: `time -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> reconcile -> receive -> run`
+
+pub mod alert;
+pub mod config;
+pub mod incident;
+pub mod time;
