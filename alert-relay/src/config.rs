@@ -12,6 +12,7 @@ pub mod routes;
 mod tests;
 mod verify;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -94,8 +95,10 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|cause| ConfigError::Read { path: shown.clone(), cause })?;
         let config = Self::parse(&text, &shown)?;
-        let hash: String =
-            Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hash = String::new();
+        for byte in Sha256::digest(text.as_bytes()) {
+            let _ = write!(hash, "{byte:02x}");
+        }
         Ok((config, hash))
     }
 

@@ -4,16 +4,20 @@
 //! Everything here is stored as JSON in the journal: fields may be added with a default, and are
 //! never given another meaning.
 
+mod changes;
 mod delivery;
+mod input;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use changes::{Changes, Notice, Row, Table};
 pub use delivery::{Answer, Delivery, DeliveryId, Kind, Receipt, State as DeliveryState};
+pub use input::{Input, Observation, Source, Told};
 pub use record::{Event, Reason, Record};
 
 use crate::alert::Identity;
@@ -35,9 +39,11 @@ impl IncidentKey {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        let digest = hash.finalize();
-        let digits: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("ar1-{digits}"))
+        let mut key = "ar1-".to_owned();
+        for byte in hash.finalize().iter().take(20) {
+            let _ = write!(key, "{byte:02x}");
+        }
+        Self(key)
     }
 
     /// The text.
@@ -187,6 +193,9 @@ pub struct Incident {
     /// As the runbook.
     #[serde(default)]
     pub generator_url: String,
+    /// Of the alert that opened it: routes go by them.
+    #[serde(default)]
+    pub opening_labels: BTreeMap<String, String>,
     /// Labels that all members have alike, sorted by name.
     #[serde(default)]
     pub common_labels: BTreeMap<String, String>,

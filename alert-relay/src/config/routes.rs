@@ -1,5 +1,6 @@
 //! Which incidents go where.
 
+use prometheus_model::label_set::LabelSet;
 use serde::Deserialize;
 
 use super::matching::Matchers;
@@ -35,4 +36,16 @@ pub enum Page {
     Always,
     /// Nothing pages.
     Never,
+}
+
+/// The routes that an alert with these labels takes, in their order.
+pub fn of<'a>(routes: &'a [Route], labels: &LabelSet) -> Vec<&'a Route> {
+    let mut taken = Vec::new();
+    for route in routes.iter().filter(|route| route.matchers.matches(labels)) {
+        taken.push(route);
+        if !route.continues {
+            break;
+        }
+    }
+    taken
 }

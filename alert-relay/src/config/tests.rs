@@ -92,3 +92,19 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::read(Path::new("/nonexistent/relay.yml")).unwrap_err();
     assert_eq!(error.to_string(), "cannot read /nonexistent/relay.yml");
 }
+
+#[test]
+fn the_first_route_that_matches_counts_and_those_that_it_continues_to() {
+    let config = Config::parse(SMALL, "relay.yml").unwrap();
+    let of = |labels: &[(&str, &str)]| {
+        let labels = labels.iter().copied().collect();
+        let taken = routes::of(&config.routes, &labels);
+        taken.iter().map(|route| route.destinations.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[("severity", "critical")]), [2]);
+    assert_eq!(of(&[]), [1]);
+    let text = SMALL.replace("page: always", "continue: true");
+    let continued = Config::parse(&text, "relay.yml").unwrap();
+    let labels = [("severity", "critical")].into_iter().collect();
+    assert_eq!(routes::of(&continued.routes, &labels).len(), 2);
+}
