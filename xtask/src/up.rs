@@ -4,47 +4,34 @@
 //! speaks Loki's API takes them and answers queries. gpu-exporter simulates the GPUs of an inference
 //! node, and a real Prometheus scrapes everything.
 
+mod configuration;
+mod options;
+mod part;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use self::options::Options;
+use self::part::Part;
 use crate::process::{binary, cargo, root, run as run_command};
 use crate::{http, say, tools};
 
 /// How long a part may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a part may take to stop before it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
-
 /// The query that shows that the main job works.
 const QUERY: &str = r#"{job="ml-inference",level="INFO"}"#;
 
-struct Options {
-    log_lines: u32,
-    receiver: String,
-    shipper: String,
-    service: String,
-    gpus: String,
-    prometheus: String,
-}
-
-/// A started program; it is stopped when it is dropped.
-struct Part {
-    name: &'static str,
-    child: Child,
-    log: PathBuf,
-}
-
 /// `cargo xtask up`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let options = parse(arguments)?;
+    let options = options::parse(arguments)?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("signal handlers")?;
     say("[1/3] building the daemons, the example service and the receiver");
     let packages =
@@ -65,39 +52,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     say(&table(&options, &folder, &found));
     let mut parts = parts;
     watch(&mut signals, &mut parts)
-}
-
-fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        log_lines: 20,
-        receiver: "127.0.0.1:3100".to_owned(),
-        shipper: "127.0.0.1:9080".to_owned(),
-        service: "127.0.0.1:8000".to_owned(),
-        gpus: "127.0.0.1:9400".to_owned(),
-        prometheus: "127.0.0.1:9090".to_owned(),
-    };
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--log-lines" => {
-                let text = value()?;
-                options.log_lines = text
-                    .parse()
-                    .with_context(|| format!("--log-lines {text}: a whole number is wanted"))?;
-            }
-            "--receiver" => value()?.clone_into(&mut options.receiver),
-            "--shipper" => value()?.clone_into(&mut options.shipper),
-            "--service" => value()?.clone_into(&mut options.service),
-            "--gpus" => value()?.clone_into(&mut options.gpus),
-            "--prometheus" => value()?.clone_into(&mut options.prometheus),
-            other => bail!(
-                "`up` does not know {other}; it takes --log-lines N, and --receiver, --shipper, \
-                 --service, --gpus, --prometheus with ADDRESS:PORT"
-            ),
-        }
-    }
-    Ok(options)
 }
 
 fn start(folder: &Path, options: &Options, prometheus: &Path) -> Result<Vec<Part>> {
@@ -122,7 +76,7 @@ fn start(folder: &Path, options: &Options, prometheus: &Path) -> Result<Vec<Part
         _ => {}
     }
     fs::create_dir_all(folder.join("logs"))?;
-    fs::write(folder.join("promtail.yaml"), config(folder, options))?;
+    fs::write(folder.join("promtail.yaml"), configuration::promtail(folder, options))?;
     let receiver = Part::start(
         "loki-receiver",
         Command::new(binary("debug", "loki-receiver"))
@@ -152,7 +106,7 @@ fn start(folder: &Path, options: &Options, prometheus: &Path) -> Result<Vec<Part
             .arg(root().join("gpu-exporter/scenarios/inference.json")),
         folder,
     )?;
-    fs::write(folder.join("prometheus.yml"), scrapes(options))?;
+    fs::write(folder.join("prometheus.yml"), configuration::scrapes(options))?;
     let prometheus = Part::start(
         "prometheus",
         Command::new(prometheus)
@@ -163,26 +117,6 @@ fn start(folder: &Path, options: &Options, prometheus: &Path) -> Result<Vec<Part
     )?;
     // Stopped in this order: the source of lines first, their end last.
     Ok(vec![prometheus, service, gpus, shipper, receiver])
-}
-
-fn scrapes(options: &Options) -> String {
-    let jobs = [
-        ("inference-service", &options.service),
-        ("log-shipper", &options.shipper),
-        ("gpu-exporter", &options.gpus),
-        ("prometheus", &options.prometheus),
-    ];
-    jobs.iter().fold(
-        "# written by `cargo xtask up`\nglobal: {scrape_interval: 5s}\nscrape_configs:\n"
-            .to_owned(),
-        |mut config, (job, address)| {
-            let _ = writeln!(
-                config,
-                "  - {{job_name: {job}, static_configs: [{{targets: ['{address}']}}]}}"
-            );
-            config
-        },
-    )
 }
 
 /// Until Prometheus has scraped the GPUs.
@@ -202,37 +136,6 @@ fn wait_for_gpus(options: &Options, parts: &[Part]) -> Result<()> {
         }
         std::thread::park_timeout(Duration::from_millis(200));
     }
-}
-
-fn config(folder: &Path, options: &Options) -> String {
-    let (address, port) = options.shipper.rsplit_once(':').unwrap_or((&options.shipper, "9080"));
-    format!(
-        "# written by `cargo xtask up`: an ordinary promtail.yaml
-server:
-  http_listen_address: {address}
-  http_listen_port: {port}
-positions:
-  filename: {folder}/positions.yaml
-clients:
-  - url: http://{receiver}/loki/api/v1/push
-scrape_configs:
-  - job_name: inference
-    static_configs:
-      - labels:
-          job: ml-inference
-          __path__: {folder}/logs/*.log
-    pipeline_stages:
-      - json:
-          expressions: {{timestamp: , level: , service: , trace_id: }}
-      - timestamp:
-          source: timestamp
-          format: RFC3339Nano
-      - labels: {{level: , service: }}
-      - structured_metadata: {{trace_id: }}
-",
-        folder = folder.display(),
-        receiver = options.receiver,
-    )
 }
 
 fn wait_for_lines(options: &Options, parts: &[Part]) -> Result<String> {
@@ -310,52 +213,4 @@ fn watch(signals: &mut Signals, parts: &mut Vec<Part>) -> Result<()> {
         }
         std::thread::park_timeout(Duration::from_millis(200));
     }
-}
-
-impl Part {
-    fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Self> {
-        use std::os::unix::process::CommandExt;
-        let log = folder.join(format!("{name}.log"));
-        let file = fs::File::create(&log)?;
-        // In a group of its own: Ctrl-C goes to us alone, and we stop the parts in order.
-        let child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name, child, log })
-    }
-
-    fn is_running(&self) -> Result<()> {
-        let stat =
-            fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
-        if matches!(state, None | Some('Z' | 'X')) {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            bail!("{} ended by itself; the end of its log:\n{}", self.name, tail(&log));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        let started = Instant::now();
-        while started.elapsed() < STOP_PATIENCE {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
 }
