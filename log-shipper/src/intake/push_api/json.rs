@@ -14,25 +14,25 @@ use super::logproto::{MAX_METADATA, TOO_MUCH_METADATA};
 
 /// How much larger a request is in memory than its text, at most: the smallest entry, `["1",""],`,
 /// takes 56 bytes, twice that while its list grows.
-pub(super) const FACTOR: usize = 16;
+pub const FACTOR: usize = 16;
 
 /// A request.
 #[derive(Debug, Deserialize)]
-pub(super) struct Request {
+pub struct Request {
     /// Its streams.
     #[serde(default)]
-    pub(super) streams: Vec<Stream>,
+    pub streams: Vec<Stream>,
 }
 
 /// One stream.
 #[derive(Debug, Deserialize)]
-pub(super) struct Stream {
+pub struct Stream {
     /// Its labels.
     #[serde(default, rename = "stream")]
-    pub(super) labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Its entries.
     #[serde(default)]
-    pub(super) values: Vec<Entry>,
+    pub values: Vec<Entry>,
     /// Never there.
     #[serde(default, rename = "entries")]
     _legacy: NoEntries,
@@ -52,13 +52,13 @@ impl<'de> Deserialize<'de> for NoEntries {
 
 /// One entry.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// Nanoseconds since 1970.
-    pub(super) timestamp_ns: i64,
+    pub timestamp_ns: i64,
     /// The line.
-    pub(super) line: String,
+    pub line: String,
     /// Structured metadata, in its order.
-    pub(super) metadata: Vec<(String, String)>,
+    pub metadata: Vec<(String, String)>,
 }
 
 impl<'de> Deserialize<'de> for Entry {
@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
 ///
 /// # Errors
 /// Line and column, and what is wanted there.
-pub(super) fn parse(text: &[u8]) -> Result<Request, serde_json::Error> {
+pub fn parse(text: &[u8]) -> Result<Request, serde_json::Error> {
     serde_json::from_slice(text)
 }
 
