@@ -94,6 +94,12 @@ fn start() -> Check {
             }
         }
         assert!(bytes <= input.len(), "{bytes} bytes of lines");
-        Shape::of((found.len().min(8), cut.min(2), malformed.min(4), is_log, input.first() > Some(&3)))
+        Shape::of((
+            found.len().min(8),
+            cut.min(2),
+            malformed.min(4),
+            is_log,
+            input.first() > Some(&3),
+        ))
     })
 }

@@ -89,7 +89,8 @@ fn memory(request: &Request) -> usize {
         labels + texts + stream.values.capacity() * size_of::<Entry>()
     };
     let entry = |entry: &Entry| {
-        let texts: usize = entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let texts: usize =
+            entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         entry.line.len() + texts + entry.metadata.capacity() * size_of::<(String, String)>()
     };
     request.streams.capacity() * size_of::<Stream>()

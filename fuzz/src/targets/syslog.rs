@@ -86,7 +86,8 @@ fn start() -> Check {
             assert!(written.len() <= 3 * input.len() + 16, "{} bytes", written.len());
             assert_eq!(rfc5424::parse(&written).as_ref(), Ok(&message), "{written:?}");
         }
-        if let Ok(message) = rfc3164::parse(input, "2026-11-24T12:00:00Z".parse().expect("a time")) {
+        if let Ok(message) = rfc3164::parse(input, "2026-11-24T12:00:00Z".parse().expect("a time"))
+        {
             assert!(input.ends_with(message.text));
         }
         let shapes = decoders.each_ref().map(|decoder| {
@@ -101,9 +102,7 @@ fn start() -> Check {
                     Shape::of((decoded.labels.len().min(20), time, decoded.line.is_empty()))
                 }
                 Ok(None) => Shape::of("no text"),
-                Err(error) => {
-                    Shape::of_message(&format!("{error} {:?}", error.source().is_some()))
-                }
+                Err(error) => Shape::of_message(&format!("{error} {:?}", error.source().is_some())),
             }
         });
         Shape::of(shapes)

@@ -17,8 +17,7 @@ use std::borrow::Cow;
 pub const MAX_METADATA: usize = 1024;
 
 /// Said of an entry with more.
-pub const TOO_MUCH_METADATA: &str =
-    "an entry has more than 1024 pairs of structured metadata";
+pub const TOO_MUCH_METADATA: &str = "an entry has more than 1024 pairs of structured metadata";
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
