@@ -51,7 +51,10 @@ pub(super) const TARGET: Target = Target {
 };
 
 fn seeds() -> Vec<Vec<u8>> {
-    [
+    let parameters: String = (0..1000).map(|number| format!(" {number}=\"\"")).collect();
+    let many = format!("<34>1 - - - - - [{}{parameters}] x", "a".repeat(64));
+    let mut seeds = vec![many.into_bytes()];
+    let known = [
         "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [exampleSDID@32473 \
          iut=\"3\" eventID=\"1011\"][x y=\"a\\\"b\\]c\\\\\"] An application event",
         "<34>1 - - - - - -",
@@ -61,9 +64,9 @@ fn seeds() -> Vec<Vec<u8>> {
         "<0>2003-10-11T22:14:15.003Z h tag: text",
         "<7>::1 text",
         "no priority",
-    ]
-    .map(Into::into)
-    .into()
+    ];
+    seeds.extend(known.map(Vec::from));
+    seeds
 }
 
 fn start() -> Check {
