@@ -6,12 +6,21 @@
 
 mod config;
 mod cri;
+mod docker_log;
 mod file_records;
+mod gcp_push;
+mod gelf;
+mod heroku;
+mod journal;
 mod json;
 mod logfmt;
 mod memory_file;
 mod positions;
+mod push_json;
+mod push_proto;
 mod regexp;
+mod syslog;
+mod syslog_frames;
 mod template;
 mod time_layout;
 
@@ -54,6 +63,15 @@ pub(crate) const ALL: &[Target] = &[
     positions::TARGET,
     file_records::TARGET,
     config::TARGET,
+    syslog_frames::TARGET,
+    syslog::TARGET,
+    gelf::TARGET,
+    push_proto::TARGET,
+    push_json::TARGET,
+    heroku::TARGET,
+    gcp_push::TARGET,
+    docker_log::TARGET,
+    journal::TARGET,
 ];
 
 /// The target of this name.
@@ -121,6 +139,15 @@ fn entry(labels: &Arc<LabelSet>, line: &[u8]) -> Entry {
 
 fn context() -> Context {
     Context::new(NOW_NS, Instant::now())
+}
+
+/// Sizes of the pieces in which a stream comes. One and three bytes part everything, the last is as
+/// uneven as reads are.
+const CUTS: [usize; 3] = [1, 3, 1021];
+
+/// The input in pieces of this size.
+fn pieces(input: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    input.chunks(size)
 }
 
 /// The first line, as text, and what follows.

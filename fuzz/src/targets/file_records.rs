@@ -45,7 +45,7 @@ pub(super) const TARGET: Target = Target {
 fn record(inode: u64, path: String) -> FileRecord {
     FileRecord {
         fingerprint: Fingerprint::of(path.as_bytes()),
-        path,
+        path: path.into(),
         inode: Inode { device: u64::MAX, inode },
         position: 10 + inode,
         is_current: inode.is_multiple_of(2),

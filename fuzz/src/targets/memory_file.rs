@@ -23,6 +23,16 @@ impl MemoryFile {
     pub(super) fn with(&self, content: &[u8]) -> PathBuf {
         self.file.set_len(0).expect("it can be emptied");
         self.file.write_all_at(content, 0).expect("there is memory");
+        self.path()
+    }
+
+    /// Where the file can be opened.
+    pub(super) fn path(&self) -> PathBuf {
         format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
+    }
+
+    /// The file, to change a part of it.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pub/Sub keeps a message until it is told 204, and pushes it again after any other answer.
 
-mod log_entry;
+pub mod log_entry;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! A message that cannot be read costs itself: the others of its request are taken.
 
-mod frames;
+pub mod frames;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,14 +4,14 @@
 //! back to Promtail works.
 
 mod compose;
-mod cursor;
+pub mod cursor;
 mod decompress;
 mod filter;
 #[cfg(test)]
 mod fixture;
 mod folders;
-mod journal_file;
-mod layout;
+pub mod journal_file;
+pub mod layout;
 mod merge;
 mod paged_file;
 mod reader;

@@ -3,9 +3,9 @@
 //! A sender is told 204 when all of its request is in the queue, and not before: until then it is
 //! the sender who keeps it.
 
-mod json;
-mod label_text;
-mod logproto;
+pub mod json;
+pub mod label_text;
+pub mod logproto;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -7,8 +7,10 @@
 
 /// Which stream a line is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StreamKind {
+pub enum StreamKind {
+    /// Standard output, and all of a terminal.
     Stdout,
+    /// Standard error.
     Stderr,
 }
 
@@ -24,7 +26,7 @@ impl StreamKind {
     }
 
     /// Its place in arrays.
-    pub(super) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         match self {
             Self::Stdout => 0,
             Self::Stderr => 1,
@@ -35,26 +37,29 @@ impl StreamKind {
 /// Not a log: a frame of an unknown kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("log has a frame of unknown kind {kind}")]
-pub(super) struct FrameError {
+pub struct FrameError {
     kind: u8,
 }
 
 /// Some bytes of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
-    pub(super) stream: StreamKind,
-    pub(super) bytes: &'a [u8],
+pub struct Piece<'a> {
+    /// Which one.
+    pub stream: StreamKind,
+    /// At least one.
+    pub bytes: &'a [u8],
     /// A frame begins here, and so does a part of a line.
-    pub(super) begins: bool,
+    pub begins: bool,
     /// It has no frames: text of a terminal.
-    pub(super) is_text: bool,
+    pub is_text: bool,
 }
 
 const HEADER: usize = 8;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 enum State {
     /// Nothing has arrived.
+    #[default]
     Unknown,
     /// The text of a terminal.
     Text,
@@ -65,18 +70,17 @@ enum State {
 }
 
 /// Splits one answer of the engine.
-#[derive(Debug)]
-pub(super) struct Demultiplexer {
+#[derive(Debug, Default)]
+pub struct Demultiplexer {
     state: State,
 }
 
 impl Demultiplexer {
-    pub(super) fn new() -> Self {
-        Self { state: State::Unknown }
-    }
-
     /// Passes the pieces of these bytes on.
-    pub(super) fn push<'a>(
+    ///
+    /// # Errors
+    /// A frame that no log has; where the next one begins is unknown.
+    pub fn push<'a>(
         &mut self,
         mut bytes: &'a [u8],
         mut piece: impl FnMut(Piece<'a>),
@@ -154,7 +158,7 @@ mod tests {
     /// The parts of both streams, put together again.
     fn demultiplexed(chunks: &[&[u8]]) -> Result<Vec<(StreamKind, Vec<u8>)>, FrameError> {
         let mut parts: Vec<(StreamKind, Vec<u8>)> = Vec::new();
-        let mut demultiplexer = Demultiplexer::new();
+        let mut demultiplexer = Demultiplexer::default();
         for chunk in chunks {
             demultiplexer.push(chunk, |piece| match parts.last_mut() {
                 Some((_, part)) if !piece.begins => part.extend_from_slice(piece.bytes),
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_terminal_has_no_frames() {
-        let mut demultiplexer = Demultiplexer::new();
+        let mut demultiplexer = Demultiplexer::default();
         let mut seen = Vec::new();
         demultiplexer.push(b"2024-", |piece| seen.push(piece)).unwrap();
         demultiplexer.push(b"\x01", |piece| seen.push(piece)).unwrap();

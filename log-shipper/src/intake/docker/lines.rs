@@ -16,18 +16,19 @@ const PART: usize = 16 << 10;
 
 /// A line of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// Nanoseconds since 1970.
-    pub(super) time_ns: i64,
+    pub time_ns: i64,
     /// Without its end of line.
-    pub(super) text: Vec<u8>,
+    pub text: Vec<u8>,
     /// It was longer than the limit.
-    pub(super) is_cut: bool,
+    pub is_cut: bool,
 }
 
 /// What comes out of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
+    /// One line.
     Line(Line),
     /// A line without a time, left out.
     Malformed,
@@ -63,7 +64,7 @@ impl Clock {
 
 /// Puts the lines of one stream together.
 #[derive(Debug)]
-pub(super) struct Assembler {
+pub struct Assembler {
     clock: Clock,
     /// Bytes of a line that are kept.
     limit: usize,
@@ -81,7 +82,8 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    pub(super) fn new(limit: usize) -> Self {
+    /// Lines keep at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
         Self {
             clock: Clock::new(),
             limit,
@@ -96,7 +98,7 @@ impl Assembler {
     }
 
     /// The next bytes; `begins` when a part begins with them, `is_text` when they have no frames.
-    pub(super) fn push(
+    pub fn push(
         &mut self,
         mut bytes: &[u8],
         begins: bool,
@@ -131,7 +133,7 @@ impl Assembler {
     }
 
     /// No more will come: passes on what has no newline.
-    pub(super) fn finish(&mut self, found: &mut impl FnMut(Found)) {
+    pub fn finish(&mut self, found: &mut impl FnMut(Found)) {
         if self.has_begun {
             self.end(found);
         }

@@ -125,7 +125,7 @@ impl Reader {
         let Some(wanted) = labels.wanted() else { return Ok(Some(Ending::Finished)) };
         let mut log = self.api.logs(&self.id, self.place.since(), wanted).await?;
         let mut connection = Connection {
-            demultiplexer: Demultiplexer::new(),
+            demultiplexer: Demultiplexer::default(),
             assemblers: [Assembler::new(self.line_limit), Assembler::new(self.line_limit)],
             resumption: Resumption::at(&self.place),
             labels,

@@ -17,7 +17,7 @@ const MAX_LABELS: usize = 512;
 /// Why a push is refused. No message repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum PushMessageError {
+pub enum PushMessageError {
     /// Not the JSON of a push.
     #[error("no push message of Pub/Sub in JSON, at line {line}, column {column}")]
     Format {
@@ -48,7 +48,7 @@ pub(super) enum PushMessageError {
 
 impl PushMessageError {
     /// The value of the label `reason`.
-    pub(super) fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Format { .. } => "format",
             Self::Missing { .. } | Self::TooManyLabels => "invalid_message",
@@ -101,20 +101,20 @@ struct Resource {
 
 /// What is passed on of a push.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// Labels for the rules, all with two underscores.
-    pub(super) known: LabelSet,
+    pub known: LabelSet,
     /// The text of the log entry, or all of it.
-    pub(super) line: Vec<u8>,
+    pub line: Vec<u8>,
     /// Nanoseconds since 1970; `None` where it was not asked for.
-    pub(super) timestamp_ns: Option<i64>,
+    pub timestamp_ns: Option<i64>,
 }
 
 /// Reads a push.
 ///
 /// # Errors
 /// See [`PushMessageError`].
-pub(super) fn parse(
+pub fn parse(
     body: &[u8],
     use_incoming_timestamp: bool,
     use_full_line: bool,

@@ -9,7 +9,7 @@ const LENGTH_DIGITS: usize = 10;
 /// Bytes that are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum FrameError {
+pub enum FrameError {
     /// Whatever follows is lost with it: nobody knows where it begins.
     #[error("at byte {at}: a length and a space are wanted, and so many bytes after them")]
     Length {
@@ -26,31 +26,31 @@ pub(super) enum FrameError {
 
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
+pub struct Frame<'a> {
     /// Nanoseconds since 1970; `None` for what is no time.
-    pub(super) timestamp_ns: Option<i64>,
+    pub timestamp_ns: Option<i64>,
     /// Host.
-    pub(super) host: &'a [u8],
+    pub host: &'a [u8],
     /// Application.
-    pub(super) app: &'a [u8],
+    pub app: &'a [u8],
     /// Process.
-    pub(super) process: &'a [u8],
+    pub process: &'a [u8],
     /// Identity of the message.
-    pub(super) id: &'a [u8],
+    pub id: &'a [u8],
     /// Without the newline at its end.
-    pub(super) line: &'a [u8],
+    pub line: &'a [u8],
 }
 
 /// Reads the messages of a body.
 #[derive(Debug)]
-pub(super) struct Frames<'a> {
+pub struct Frames<'a> {
     rest: &'a [u8],
     at: usize,
 }
 
 impl<'a> Frames<'a> {
     /// All messages, in order.
-    pub(super) fn new(body: &'a [u8]) -> Self {
+    pub fn new(body: &'a [u8]) -> Self {
         Self { rest: body, at: 0 }
     }
 

@@ -9,24 +9,24 @@ use std::fmt;
 
 /// What names one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct EntryKey {
+pub struct EntryKey {
     /// The sequence that the number belongs to; files of one machine mostly share it.
-    pub(super) sequence: u128,
+    pub sequence: u128,
     /// Number in the sequence, from 1.
-    pub(super) number: u64,
+    pub number: u64,
     /// The start of the machine.
-    pub(super) boot: u128,
+    pub boot: u128,
     /// Microseconds since that start.
-    pub(super) monotonic_us: u64,
+    pub monotonic_us: u64,
     /// Microseconds since 1970, UTC.
-    pub(super) realtime_us: u64,
+    pub realtime_us: u64,
     /// A digest of the fields.
-    pub(super) digest: u64,
+    pub digest: u64,
 }
 
 impl EntryKey {
     /// The order in which entries are passed on.
-    pub(super) fn order(&self, other: &Self) -> Ordering {
+    pub fn order(&self, other: &Self) -> Ordering {
         if self.sequence == other.sequence {
             return self.number.cmp(&other.number);
         }
@@ -36,7 +36,7 @@ impl EntryKey {
 
     /// Reads systemd's text; keys that it does not know are skipped. `None` without a sequence, a
     /// number and a time.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (mut sequence, mut number, mut realtime_us) = (None, None, None);
         let (mut boot, mut monotonic_us, mut digest) = (0, 0, 0);
         for part in text.trim().split(';') {
@@ -70,7 +70,7 @@ impl fmt::Display for EntryKey {
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
+pub enum Start {
     /// Behind this entry.
     After(EntryKey),
     /// With the first entry of this time, in microseconds since 1970, or of a later one.
@@ -79,13 +79,13 @@ pub(super) enum Start {
 
 impl Start {
     /// `saved`, unless that entry is older than `max_age_us`.
-    pub(super) fn new(saved: Option<EntryKey>, now_us: u64, max_age_us: u64) -> Self {
+    pub fn new(saved: Option<EntryKey>, now_us: u64, max_age_us: u64) -> Self {
         let oldest = now_us.saturating_sub(max_age_us);
         saved.filter(|key| key.realtime_us >= oldest).map_or(Self::At(oldest), Self::After)
     }
 
     /// Whether an entry is to be read.
-    pub(super) fn includes(&self, key: &EntryKey) -> bool {
+    pub fn includes(&self, key: &EntryKey) -> bool {
         match self {
             Self::After(last) => key.order(last) == Ordering::Greater,
             Self::At(oldest) => key.realtime_us >= *oldest,

@@ -15,7 +15,7 @@ use super::layout::{
 use super::paged_file::PagedFile;
 
 /// Bytes of a field that are kept; of a longer one the beginning.
-pub(super) const FIELD_LIMIT: usize = 4 * 1024 * 1024;
+pub const FIELD_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Bytes of an entry that are kept; further fields are left out.
 const ENTRY_LIMIT: usize = 2 * FIELD_LIMIT;
@@ -41,7 +41,7 @@ struct EntryArray {
 
 /// One field, `NAME=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub struct Field {
     bytes: Vec<u8>,
     equals: usize,
 }
@@ -53,31 +53,36 @@ impl Field {
         Some(Self { bytes, equals })
     }
 
-    pub(super) fn name(&self) -> &[u8] {
+    /// Before the first `=`; not empty.
+    pub fn name(&self) -> &[u8] {
         &self.bytes[..self.equals]
     }
 
-    pub(super) fn value(&self) -> &[u8] {
+    /// Behind the first `=`; any bytes.
+    pub fn value(&self) -> &[u8] {
         &self.bytes[self.equals + 1..]
     }
 
-    pub(super) fn whole(&self) -> &[u8] {
+    /// Name, `=` and value.
+    pub fn whole(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 /// One entry.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: EntryKey,
+pub struct Entry {
+    /// Its place.
+    pub key: EntryKey,
     /// In the order of the file; a name may come several times.
-    pub(super) fields: Vec<Field>,
+    pub fields: Vec<Field>,
     /// Fields that could not be read and are missing.
-    pub(super) damage: Vec<ReadError>,
+    pub damage: Vec<ReadError>,
 }
 
+/// A file, and how far it has been read.
 #[derive(Debug)]
-pub(super) struct JournalFile {
+pub struct JournalFile {
     data: PagedFile,
     header: Header,
     arrays: Vec<EntryArray>,
@@ -90,7 +95,10 @@ pub(super) struct JournalFile {
 
 impl JournalFile {
     /// Reads the header and goes to the first entry that `start` includes.
-    pub(super) fn new(file: File, start: Start) -> Result<Self, ReadError> {
+    ///
+    /// # Errors
+    /// The header cannot be read, or contradicts itself.
+    pub fn new(file: File, start: Start) -> Result<Self, ReadError> {
         let mut data = PagedFile::new(file)?;
         let header = read_header(&mut data)?;
         let mut journal =
@@ -118,7 +126,7 @@ impl JournalFile {
     }
 
     /// Index of the next entry.
-    pub(super) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.next
     }
 
@@ -149,7 +157,10 @@ impl JournalFile {
     }
 
     /// The next entry's key; `None` when there is none yet. An error does not move on.
-    pub(super) fn peek(&mut self) -> Result<Option<EntryKey>, ReadError> {
+    ///
+    /// # Errors
+    /// What is wrong with the file at this entry, or on the way to it.
+    pub fn peek(&mut self) -> Result<Option<EntryKey>, ReadError> {
         while self.next < self.header.entries {
             let (_, key) = self.key_at(self.next)?;
             if self.next >= self.compared || self.start.includes(&key) {
@@ -162,7 +173,7 @@ impl JournalFile {
     }
 
     /// Leaves the next entry out.
-    pub(super) fn skip(&mut self) {
+    pub fn skip(&mut self) {
         self.next += 1;
     }
 
@@ -175,7 +186,10 @@ impl JournalFile {
 
     /// The next entry; an error does not move on. With `gives_up`, fields are left out that may be
     /// readable later.
-    pub(super) fn take(&mut self, gives_up: bool) -> Result<Entry, ReadError> {
+    ///
+    /// # Errors
+    /// As for [`peek`](Self::peek); without `gives_up`, also what may be readable later.
+    pub fn take(&mut self, gives_up: bool) -> Result<Entry, ReadError> {
         let (offset, key) = self.key_at(self.next)?;
         let (_, size) = self.object(offset, object::ENTRY, ENTRY_ITEMS)?;
         let item = self.header.entry_item();

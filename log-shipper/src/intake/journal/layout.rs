@@ -39,7 +39,7 @@ const KNOWN: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | COMPACT;
 /// What is wrong with a file, or a place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum ReadError {
+pub enum ReadError {
     /// The system cannot read it; it may work later.
     #[error("cannot be read")]
     Io(#[from] io::Error),

@@ -4,12 +4,12 @@ use go_compat::strconv;
 use prometheus_model::label_set::{LabelSet, is_valid_label_name};
 
 /// Labels of a stream: sets of labels are made for few. Loki takes 15 unless it is told otherwise.
-pub(super) const MAX_LABELS: usize = 128;
+pub const MAX_LABELS: usize = 128;
 
 /// Text that names no labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("labels of a stream, at character {at}: {wanted} is wanted, as in {{job=\"app\"}}")]
-pub(super) struct LabelTextError {
+pub struct LabelTextError {
     /// From 1.
     at: usize,
     wanted: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct LabelTextError {
 ///
 /// # Errors
 /// Where the text has another form.
-pub(super) fn parse(text: &str) -> Result<LabelSet, LabelTextError> {
+pub fn parse(text: &str) -> Result<LabelSet, LabelTextError> {
     let mut cursor = Cursor { text, rest: text.trim_start() };
     let mut labels = LabelSet::new();
     cursor.expect('{', "`{`")?;

@@ -14,20 +14,19 @@ use std::borrow::Cow;
 
 /// Pairs of an entry's structured metadata: a pair of two bytes takes some 70 in memory. Loki takes
 /// 128 unless it is told otherwise.
-pub(super) const MAX_METADATA: usize = 1024;
+pub const MAX_METADATA: usize = 1024;
 
 /// Said of an entry with more.
-pub(super) const TOO_MUCH_METADATA: &str =
-    "an entry has more than 1024 pairs of structured metadata";
+pub const TOO_MUCH_METADATA: &str = "an entry has more than 1024 pairs of structured metadata";
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Bytes that are no push request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{wanted} at byte {at} of the unpacked request")]
-pub(super) struct ProtoError {
+pub struct ProtoError {
     /// From the begin.
-    pub(super) at: usize,
+    pub at: usize,
     wanted: &'static str,
 }
 
@@ -115,7 +114,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// Where the request is no message of this form.
-pub(super) fn check(request: &[u8]) -> Result<(), ProtoError> {
+pub fn check(request: &[u8]) -> Result<(), ProtoError> {
     let mut streams = Reader { bytes: request, at: 0 };
     each(&mut streams, |field, content, streams| match (field, content) {
         (1, Content::Bytes(stream)) => {
@@ -182,33 +181,33 @@ fn messages(bytes: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The streams of a request that was checked.
-pub(super) fn streams(request: &[u8]) -> impl Iterator<Item = Stream<'_>> {
+pub fn streams(request: &[u8]) -> impl Iterator<Item = Stream<'_>> {
     messages(request, 1).map(Stream)
 }
 
 /// One stream.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stream<'a>(&'a [u8]);
+pub struct Stream<'a>(&'a [u8]);
 
 impl<'a> Stream<'a> {
     /// The text of its labels.
-    pub(super) fn labels(&self) -> &'a [u8] {
+    pub fn labels(&self) -> &'a [u8] {
         messages(self.0, 1).last().unwrap_or_default()
     }
 
     /// Its entries.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         messages(self.0, 2).map(Entry)
     }
 }
 
 /// One entry.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a>(&'a [u8]);
+pub struct Entry<'a>(&'a [u8]);
 
 impl<'a> Entry<'a> {
     /// Nanoseconds since 1970; `None` where the entry has no time, or one that does not fit.
-    pub(super) fn timestamp_ns(&self) -> Option<i64> {
+    pub fn timestamp_ns(&self) -> Option<i64> {
         let mut reader = Reader { bytes: messages(self.0, 1).last()?, at: 0 };
         let (mut seconds, mut nanos) = (0, 0);
         while let Ok(Some((field, content))) = reader.field() {
@@ -222,12 +221,12 @@ impl<'a> Entry<'a> {
     }
 
     /// Any bytes.
-    pub(super) fn line(&self) -> &'a [u8] {
+    pub fn line(&self) -> &'a [u8] {
         messages(self.0, 2).last().unwrap_or_default()
     }
 
     /// Structured metadata. Loki wants text: what is none is replaced.
-    pub(super) fn metadata(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+    pub fn metadata(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
         messages(self.0, 3).map(|pair| {
             let text =
                 |number| String::from_utf8_lossy(messages(pair, number).last().unwrap_or_default());

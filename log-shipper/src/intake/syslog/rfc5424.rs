@@ -1,12 +1,16 @@
 //! Messages of RFC 5424: read, and written again.
 //!
-//! Lengths of fields are not checked, a message is bounded as a whole.
+//! Lengths of fields are not checked, a message is bounded as a whole. Ids and names of structured
+//! data are: an id becomes part of the label of each of its parameters.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::priority::Priority;
 use super::timestamp::{self, Time};
+
+/// Characters of an id or a name of structured data; RFC 5424 allows 32.
+const MAX_NAME: usize = 64;
 
 /// What does not follow RFC 5424: the part, in the order of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +29,10 @@ pub enum Rfc5424Error {
     #[error("the {0} is missing or holds a byte that is no printable ASCII")]
     Field(&'static str),
     /// Structured data.
-    #[error("structured data are neither `-` nor of the form `[id name=\"value\"]`")]
+    #[error(
+        "structured data are neither `-` nor of the form `[id name=\"value\"]`, with ids and names \
+         of at most {MAX_NAME} characters"
+    )]
     StructuredData,
     /// What follows structured data.
     #[error("no space between structured data and the text")]
@@ -182,7 +189,8 @@ fn structured_data(text: &[u8]) -> Option<(StructuredData, &[u8])> {
 
 /// Printable ASCII up to one of those that cannot be in a name.
 fn name(text: &[u8]) -> Option<(&str, &[u8])> {
-    let end = text.iter().position(|byte| matches!(byte, b'=' | b' ' | b']' | b'"'))?;
+    let is_end = |byte: &u8| matches!(byte, b'=' | b' ' | b']' | b'"');
+    let end = text.iter().take(MAX_NAME + 1).position(is_end)?;
     Some((printable(&text[..end])?, &text[end..]))
 }
 
@@ -220,6 +228,16 @@ mod tests {
     const FULL: &str = "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 12 ID47 \
                         [exampleSDID@32473 iut=\"3\" eventSource=\"Appli\\\"ca\\]tion\"][x] An \
                         application event";
+
+    #[test]
+    fn an_id_that_would_make_many_labels_long_is_refused() {
+        let message = |length: usize| format!("<34>1 - - - - - [{} b=\"c\"] x", "a".repeat(length));
+        assert!(parse(message(MAX_NAME).as_bytes()).is_ok());
+        let refused = message(MAX_NAME + 1);
+        assert_eq!(parse(refused.as_bytes()), Err(Rfc5424Error::StructuredData));
+        let name = format!("<34>1 - - - - - [a {}=\"c\"] x", "b".repeat(MAX_NAME + 1));
+        assert_eq!(parse(name.as_bytes()), Err(Rfc5424Error::StructuredData));
+    }
 
     #[test]
     fn all_parts_are_read() {
