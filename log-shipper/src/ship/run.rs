@@ -259,10 +259,8 @@ pub async fn run(
     });
     let result = supervisor.run(DRAIN).await;
     timer.abort();
-    if saves {
-        if save(&positions, &process.metrics).await {
-            positions.close_recent();
-        }
+    if saves && save(&positions, &process.metrics).await {
+        positions.close_recent();
     }
     match result {
         // Nothing is lost by it: the positions say what was accepted.

@@ -299,7 +299,7 @@ impl PositionTable {
             self.recorder.report(recent.drop_earlier());
         } else {
             for (inode, path) in found {
-                state.find_again(inode, path);
+                state.find_again(inode, path.as_ref());
             }
         }
         written

@@ -113,11 +113,11 @@ pub struct Recent {
 /// It is there and cannot be read.
 pub fn load(path: &Path) -> io::Result<Recent> {
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recent::default()),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Recent::default()),
+        Err(error) => Err(error),
         // Each section stays below the limit but for its last push.
         Ok(metadata) if metadata.len() > 4 * MAX_BYTES => {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 MiB"));
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 MiB"))
         }
         Ok(_) => fs::read(path).map(|bytes| parse(&bytes)),
     }

@@ -3,7 +3,6 @@
 //!
 //! It never gets in the way of lines: where it fails or hangs, a kill repeats more, that is all.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,13 +158,12 @@ impl State {
     /// A file is followed under a path. One that no save knows under its paths must not be taken for
     /// done under all of them when one is.
     pub(super) fn find(&mut self, inode: Inode, path: &Arc<str>) {
-        self.find_again(inode, Some(Arc::clone(path)));
+        self.find_again(inode, Some(path));
     }
 
-    pub(super) fn find_again(&mut self, inode: Inode, path: Option<Arc<str>>) {
-        let found: &mut HashMap<_, _> = &mut self.found;
-        let known = found.entry(inode).or_insert_with(|| path.clone());
-        if *known != path {
+    pub(super) fn find_again(&mut self, inode: Inode, path: Option<&Arc<str>>) {
+        let known = self.found.entry(inode).or_insert_with(|| path.cloned());
+        if known.as_ref() != path {
             *known = None;
         }
     }

@@ -241,7 +241,7 @@ fn recorded(table: &PositionTable, path: &Arc<str>, generation: &Arc<Generation>
 fn what_was_recorded_since_the_save_counts_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
-    let (_, _, generation) = written(&path, "one\ntwo\n");
+    let (inode, _, generation) = written(&path, "one\ntwo\n");
     let path: Arc<str> = Arc::from(path.to_str().unwrap());
     let before = table(dir.path(), &[]);
     generation.progress.advance(0, None);
@@ -251,15 +251,14 @@ fn what_was_recorded_since_the_save_counts_after_a_kill() {
     let next = restarted(dir.path());
     assert_eq!(start(&next, &path), Some(4));
     // It is killed before it has saved anything.
-    let (_, _, generation) = written(Path::new(&*path), "one\ntwo\n");
-    generation.progress.advance(4, None);
+    let generation = Generation::new(inode, Progress::new(2, 4), generation.beginning());
     next.follow(&path, 1, &generation);
     recorded(&next, &path, &generation, 8);
     let last = restarted(dir.path());
     assert_eq!(start(&last, &path), Some(8));
     last.save().unwrap();
     last.close_recent();
-    assert!(!recent_file::path_beside(&last.path).exists());
+    assert!(!recent_file::path_beside(&last.path).try_exists().unwrap());
     assert_eq!(start(&restarted(dir.path()), &path), Some(8));
 }
 
@@ -296,7 +295,23 @@ fn a_file_that_cannot_be_written_is_counted_and_the_save_goes_on() {
     let table = table(dir.path(), &[]).counting_failures(failures.clone());
     table.follow(&path, 1, &generation);
     table.save().unwrap();
-    assert_eq!(failures.get(), 1.0);
+    assert_eq!(failures.get(), 1);
     table.record(&[Arc::clone(&generation.progress)]);
     assert_eq!(start(&restarted(dir.path()), &path), Some(4));
+}
+
+#[test]
+fn a_source_that_is_no_file_is_recorded_under_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = table(dir.path(), &[]);
+    before.save().unwrap();
+    let cursor = Cursor::new("cursor-x".to_owned(), 1, None);
+    before.follow_cursor(Arc::clone(&cursor));
+    cursor.mark("7 seven");
+    cursor.mark("8 eight");
+    cursor.progress().enter(1, 1);
+    cursor.progress().advance(2, None);
+    before.record(&[Arc::clone(cursor.progress())]);
+    let next = restarted(dir.path());
+    assert_eq!(next.cursor("cursor-x").as_deref(), Some("7 seven"));
 }

@@ -120,7 +120,7 @@ fn the_next_process_goes_on_behind_what_is_whole() {
     file.append([change("/a.log", 1, 30)].iter()).unwrap();
     assert_eq!(position_of_a(dir.path(), Some(5), YAML), "30");
     file.remove();
-    assert!(!path.exists());
+    assert!(!path.try_exists().unwrap());
 }
 
 #[test]
@@ -155,4 +155,22 @@ fn it_stays_bounded_where_nothing_can_be_saved() {
     let full = (0..1_000).find_map(|_| file.append(changes.iter()).err());
     assert_eq!(full.unwrap().kind(), io::ErrorKind::FileTooLarge);
     assert!(file.is_large() && fs::metadata(dir.path().join("recent")).unwrap().len() <= MAX_BYTES);
+}
+
+#[test]
+fn a_full_disk_is_an_error_each_time_and_what_was_whole_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = begun(dir.path());
+    file.append([change("/a.log", 1, 20)].iter()).unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let disk = std::mem::replace(&mut file.open.as_mut().unwrap().file, full);
+    for _ in 0..2 {
+        let error = file.append([change("/a.log", 1, 30)].iter()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(file.begin(6, 78).is_err());
+    }
+    file.open.as_mut().unwrap().file = disk;
+    assert_eq!(position_of_a(dir.path(), Some(5), YAML), "20");
+    file.append([change("/a.log", 1, 40)].iter()).unwrap();
+    assert_eq!(position_of_a(dir.path(), Some(5), YAML), "40");
 }
