@@ -272,7 +272,7 @@ impl PositionTable {
     /// Which step failed on which file; the old file is untouched then.
     pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
         let save = fastrand::u64(1..);
-        let (yaml, records, found, now) = {
+        let (yaml, records, found, state) = {
             // Nothing may be recorded between the snapshot and the section that follows it.
             let mut recent = self.recorder.recent();
             let mut state = self.state();
@@ -287,17 +287,25 @@ impl PositionTable {
             let found = std::mem::take(&mut state.found);
             drop(state);
             let yaml = positions_file::to_yaml(&yaml);
-            let begun = recent.begin(save, recent_file::digest(yaml.as_bytes()));
-            self.recorder.report(begun);
-            (yaml, records, found, now)
+            let digest = recent_file::digest(yaml.as_bytes());
+            let begun = recent.begin(save, digest);
+            (yaml, records, found, (now, digest, begun))
         };
+        let (now, digest, begun) = state;
         let written = self.write(yaml, records, save);
         let mut recent = self.recorder.recent();
         let mut state = self.state();
         if written.is_ok() {
             state.saved = Some(now);
-            self.recorder.report(recent.drop_earlier());
+            let kept = if begun.is_ok() {
+                recent.drop_earlier()
+            } else {
+                recent.remove();
+                recent.begin(save, digest)
+            };
+            self.recorder.report(kept);
         } else {
+            self.recorder.report(begun);
             for (inode, path) in found {
                 state.find_again(inode, path.as_ref());
             }

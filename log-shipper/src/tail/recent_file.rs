@@ -233,6 +233,8 @@ struct Open {
     /// What is whole ends here.
     length: u64,
     save: u64,
+    /// Behind it there may be what the earlier process did not finish.
+    is_torn: bool,
 }
 
 impl Open {
@@ -240,13 +242,16 @@ impl Open {
         if self.length + lines.len() as u64 > MAX_BYTES {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "16 MiB without a save"));
         }
-        if let Err(error) = self.file.write_all_at(lines, self.length) {
-            // What comes next must follow what is whole.
-            let _ = self.file.set_len(self.length);
-            return Err(error);
+        // What comes next must follow what is whole.
+        if self.is_torn {
+            self.file.set_len(self.length)?;
         }
-        self.length += lines.len() as u64;
-        Ok(())
+        let written = self.file.write_all_at(lines, self.length);
+        self.is_torn = written.is_err();
+        if written.is_ok() {
+            self.length += lines.len() as u64;
+        }
+        written
     }
 }
 
@@ -261,12 +266,11 @@ fn create(path: &Path) -> io::Result<File> {
 
 impl RecentFile {
     /// Goes on with the file of an earlier process where that ended; without one, the first save
-    /// begins it.
+    /// begins it. Changes nothing on disk: a dry run may look at a file that is in use.
     pub(super) fn new(path: PathBuf, end: Option<End>) -> Self {
         let open = end.and_then(|End { save, length }| {
             let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
-            file.set_len(length).ok()?;
-            Some(Open { file, begin: 0, length, save })
+            Some(Open { file, begin: 0, length, save, is_torn: true })
         });
         Self { path, open }
     }
@@ -292,7 +296,8 @@ impl RecentFile {
             open.append(&line)?;
             (open.begin, open.save) = (begin, save);
         } else {
-            let mut open = Open { file: create(&self.path)?, begin: 0, length: 0, save };
+            let mut open =
+                Open { file: create(&self.path)?, begin: 0, length: 0, save, is_torn: false };
             open.append(&line)?;
             self.open = Some(open);
         }
@@ -319,7 +324,7 @@ impl RecentFile {
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
-        *open = Open { file, begin: 0, length: read as u64, save: open.save };
+        *open = Open { file, begin: 0, length: read as u64, save: open.save, is_torn: false };
         Ok(())
     }
 

@@ -191,7 +191,7 @@ impl State {
             Some((follower, follower.generations().find(is_it)?))
         })?;
         let inode = generation.inode;
-        if self.found.get(&inode).is_some_and(Option::is_none) {
+        if self.found.get(&inode).is_some_and(|found| found.as_ref() != Some(path)) {
             return None;
         }
         let all = followers.iter().flat_map(super::Follower::generations);
