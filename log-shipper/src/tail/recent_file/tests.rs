@@ -135,6 +135,13 @@ fn the_successor_of_a_rotated_file_takes_its_path_and_the_file_is_not_forgotten(
     update_files(changes, &mut positions, &mut records);
     assert_eq!(records, [record("/a.log", 1, 25, false), record("/a.log", 2, 3, true)]);
     assert_eq!(positions["/a.log"], "3");
+    update_files(vec![record("/a.log", 3, 1, true)], &mut positions, &mut records);
+    let current: Vec<u64> = records
+        .iter()
+        .filter(|record| record.is_current)
+        .map(|record| record.inode.inode)
+        .collect();
+    assert_eq!(current, [3]);
 }
 
 #[test]
