@@ -70,6 +70,8 @@ pub struct Metrics {
     pub files_given_up: Counter,
     /// Positions that could not be saved.
     pub position_save_failures: Counter,
+    /// Positions that could not be written between two saves.
+    pub position_record_failures: Counter,
     /// Watches of Kubernetes objects that do not work at the moment.
     pub kubernetes_watches_failing: Gauge,
     /// Queries of Consul that do not work at the moment.
@@ -106,6 +108,7 @@ impl Metrics {
             truncations: Counter::default(),
             files_given_up: Counter::default(),
             position_save_failures: Counter::default(),
+            position_record_failures: Counter::default(),
             kubernetes_watches_failing: Gauge::default(),
             consul_queries_failing: Gauge::default(),
             sources: SourceMetrics::new(),
@@ -175,6 +178,11 @@ impl Metrics {
             "log_shipper_position_save_failures_total",
             "Times the positions file could not be written",
             self.position_save_failures.clone(),
+        )?;
+        at.register(
+            "log_shipper_position_record_failures_total",
+            "Times positions could not be written between two saves: a kill repeats more lines",
+            self.position_record_failures.clone(),
         )?;
         at.register(
             "log_shipper_kubernetes_watches_failing",

@@ -15,3 +15,4 @@ pub mod notify_watch;
 pub mod position_table;
 pub mod positions_file;
 pub mod progress;
+pub mod recent_file;

@@ -16,6 +16,8 @@ use super::verdict::{PushError, Verdict};
 use crate::batch::accumulator::Batch;
 use crate::metrics::{ClientMetrics, DropReason};
 use crate::spool::queue::Outlet;
+use crate::tail::position_table::PositionTable;
+use crate::tail::progress::Progress;
 
 /// When and how often a batch is tried.
 #[derive(Debug, Clone, Copy)]
@@ -66,9 +68,14 @@ pub struct Client {
 impl Client {
     /// Sends batches until there are no more, or `deadline` is cancelled: what is not accepted by
     /// then stays unsettled, and is read again from its file after the next start.
-    pub async fn run(self, mut batches: impl Batches, deadline: CancellationToken) {
+    pub async fn run(
+        self,
+        mut batches: impl Batches,
+        positions: Arc<PositionTable>,
+        deadline: CancellationToken,
+    ) {
         let client = Arc::new(self);
-        let mut lanes = Lanes::new(Arc::clone(&client), deadline.clone());
+        let mut lanes = Lanes::new(Arc::clone(&client), positions, deadline.clone());
         let feed = async {
             while let Some(batch) = batches.next().await {
                 lanes.send(batch).await;
@@ -84,8 +91,8 @@ impl Client {
         }
     }
 
-    /// Sends one batch until it is settled.
-    pub(super) async fn deliver(&self, mut batch: Batch) {
+    /// Sends one batch until it is settled; what then has moved.
+    pub(super) async fn deliver(&self, mut batch: Batch) -> Vec<Arc<Progress>> {
         let body = Bytes::from(std::mem::take(&mut batch.body));
         self.metrics.encoded_bytes.inc_by(body.len() as u64);
         self.metrics.prepare_tenant(&batch.tenant);
@@ -103,19 +110,19 @@ impl Client {
                     self.metrics.sent_bytes.inc_by(body.len() as u64);
                     self.metrics.sent_entries.inc_by(batch.entries);
                     batch.settle();
-                    return;
+                    return batch.files;
                 }
                 Err(error) => error,
             };
             let Verdict::Retry { at_least } = error.verdict() else {
-                return self.give_up(&batch, &error);
+                return self.give_up(batch, &error);
             };
             if error.is_rate_limited() && self.retry.drop_rate_limited {
-                return self.give_up(&batch, &error);
+                return self.give_up(batch, &error);
             }
             self.metrics.retries(&batch.tenant).inc();
             if self.retry.max_attempts.is_some_and(|max| attempts >= max) {
-                return self.give_up(&batch, &error);
+                return self.give_up(batch, &error);
             }
             let pause = backoff.next_pause(fastrand::f64).max(at_least);
             tracing::warn!(
@@ -130,7 +137,7 @@ impl Client {
     }
 
     /// Its lines will not arrive: counted, and saved as done so that the files go on.
-    fn give_up(&self, batch: &Batch, error: &PushError) {
+    fn give_up(&self, batch: Batch, error: &PushError) -> Vec<Arc<Progress>> {
         let reason = if error.is_rate_limited() {
             DropReason::RateLimited
         } else {
@@ -145,5 +152,6 @@ impl Client {
             "batch was given up"
         );
         batch.settle();
+        batch.files
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use crate::batch::accumulator::Batch;
+use crate::tail::position_table::PositionTable;
 
 /// Tenants beyond share a lane: each holds a batch or two in memory.
 const MAX_LANES: usize = 32;
@@ -23,6 +24,7 @@ const WAITING: usize = 1;
 #[derive(Debug)]
 pub(super) struct Lanes {
     client: Arc<Client>,
+    positions: Arc<PositionTable>,
     deadline: CancellationToken,
     /// By tenant; the first ones have a lane of their own.
     own: HashMap<Arc<str>, usize>,
@@ -31,9 +33,13 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(client: Arc<Client>, deadline: CancellationToken) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        positions: Arc<PositionTable>,
+        deadline: CancellationToken,
+    ) -> Self {
         let (own, all, tasks) = (HashMap::new(), Vec::new(), JoinSet::new());
-        Self { client, deadline, own, all, tasks }
+        Self { client, positions, deadline, own, all, tasks }
     }
 
     /// Passes a batch to its lane; waits while that is full.
@@ -53,11 +59,13 @@ impl Lanes {
         }
         let (sender, mut batches) = mpsc::channel::<Batch>(WAITING);
         let (client, deadline) = (Arc::clone(&self.client), self.deadline.clone());
+        let positions = Arc::clone(&self.positions);
         self.tasks.spawn(async move {
             while let Some(batch) = batches.recv().await {
                 tokio::select! {
                     () = deadline.cancelled() => return,
-                    () = client.deliver(batch) => {}
+                    // A kill must not repeat this batch and the next one.
+                    moved = client.deliver(batch) => positions.record_soon(moved).await,
                 }
             }
         });

@@ -30,7 +30,6 @@ use crate::intake::http_server::{HttpServer, HttpServerError};
 use crate::pipeline::observe::Observer;
 use crate::pipeline::stage_metrics::StageMetrics;
 use crate::pipeline::stages::metrics::registry::CustomMetrics;
-use crate::tail::file_records::{self, FileRecords};
 use crate::tail::position_table::{PositionTable, Saved};
 use crate::tail::positions_file::{self, Positions, PositionsError};
 
@@ -172,17 +171,8 @@ fn run(flags: &Flags, config: Config, log: LogControl) -> Result<(), DaemonError
 }
 
 fn load_positions(config: &Config) -> Result<Saved, PositionsError> {
-    let path = &config.positions.filename;
-    let beside = file_records::path_beside(path);
-    let records = file_records::load(&beside).unwrap_or_else(|error| {
-        tracing::warn!(
-            path = %beside.display(), %error,
-            "ignoring the side file: files that were rotated since the last run are not recognised"
-        );
-        FileRecords::default()
-    });
     let positions = load_positions_file(config)?;
-    Ok(Saved { positions, records })
+    Ok(Saved::load(&config.positions.filename, positions))
 }
 
 fn load_positions_file(config: &Config) -> Result<Positions, PositionsError> {
@@ -268,7 +258,9 @@ impl Daemon {
                 tracing::warn!(warning, "configuration");
             }
             self.custom.set(plan.custom_metrics.clone());
-            let table = Arc::new(PositionTable::new(config.positions.filename.clone(), known));
+            let failures = self.process.metrics.position_record_failures.clone();
+            let table = PositionTable::new(config.positions.filename.clone(), known);
+            let table = Arc::new(table.counting_failures(failures));
             let own_stop = stop.child_token();
             let process = Process { is_reload, ..self.process.clone() };
             let running_config = config.clone();

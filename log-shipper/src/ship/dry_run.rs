@@ -39,10 +39,11 @@ impl Printer {
 }
 
 impl Sink for Printer {
-    fn accept(&mut self, entry: &Entry, _: Instant, _: &FindProgress<'_>) {
+    fn accept(&mut self, entry: &Entry, _: Instant, _: &FindProgress<'_>) -> bool {
         let mut out = io::stdout().lock();
         // Nobody reads it any more: there is nothing left to do for a dry run, but no harm either.
         let _ = self.print(&mut out, entry);
+        false
     }
 
     fn deadline(&self) -> Option<Instant> {

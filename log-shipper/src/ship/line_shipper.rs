@@ -55,6 +55,8 @@ struct Exit {
     files: HashMap<FileId, Arc<Progress>, RandomState>,
     /// No line may be read before this time.
     paused_until: Option<Instant>,
+    /// A batch has become full since the progress of a file was last advanced.
+    has_filled: bool,
 }
 
 impl LineShipper {
@@ -71,7 +73,13 @@ impl LineShipper {
             closing: Vec::new(),
             entry: Entry::default(),
             context: Context::new(now_ns(), Instant::now()),
-            exit: Exit { sinks, limit, files: HashMap::default(), paused_until: None },
+            exit: Exit {
+                sinks,
+                limit,
+                files: HashMap::default(),
+                paused_until: None,
+                has_filled: false,
+            },
         }
     }
 
@@ -128,6 +136,13 @@ impl LineShipper {
         line: &[u8],
         origin: Origin,
     ) -> ControlFlow<Instant> {
+        if std::mem::take(&mut self.exit.has_filled)
+            && let Some(progress) = self.exit.files.get(&origin.file)
+        {
+            // The answer to the batch may come before the end of the chunk, and is to move the
+            // file to where the batch ends: everything before this line is on its way or done.
+            progress.advance(origin.begin, self.held_since(job, origin.file));
+        }
         self.begin(labels, line, origin);
         self.process(job)
     }
@@ -237,7 +252,7 @@ impl Exit {
         let files = &self.files;
         let mut is_blocked = false;
         for sink in &mut self.sinks {
-            sink.accept(entry, now, &|file| files.get(&file).cloned());
+            self.has_filled |= sink.accept(entry, now, &|file| files.get(&file).cloned());
             is_blocked |= sink.is_blocked();
         }
         if is_blocked {

@@ -137,7 +137,8 @@ pub async fn run(
                 )));
             }
             let (metrics, wal) = (&process.metrics, &config.wal);
-            start_client(&mut supervisor, index, client, batches, wal, metrics, &deadline);
+            let table = Arc::clone(&positions);
+            start_client(&mut supervisor, index, client, batches, wal, metrics, table, &deadline);
         }
     }
     let shipper = |jobs: &[Job], sinks| {
@@ -243,8 +244,10 @@ pub async fn run(
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return Ok::<(), io::Error>(()),
-                    _ = interval.tick() => save(&table, &metrics).await,
+                    () = table.wants_save() => {}
+                    _ = interval.tick() => {}
                 }
+                save(&table, &metrics).await;
             }
         });
     }
@@ -256,8 +259,8 @@ pub async fn run(
     });
     let result = supervisor.run(DRAIN).await;
     timer.abort();
-    if saves {
-        save(&positions, &process.metrics).await;
+    if saves && save(&positions, &process.metrics).await {
+        positions.close_recent();
     }
     match result {
         // Nothing is lost by it: the positions say what was accepted.
@@ -290,6 +293,7 @@ fn keep_current(supervisor: &mut Supervisor, databases: GeoDatabases, stop: Canc
 }
 
 /// A task for the client, and with a write-ahead log a thread that fills that.
+#[expect(clippy::too_many_arguments, reason = "what a client needs, once")]
 fn start_client(
     supervisor: &mut Supervisor,
     index: usize,
@@ -297,13 +301,14 @@ fn start_client(
     batches: mpsc::Receiver<Batch>,
     wal: &Wal,
     metrics: &Metrics,
+    positions: Arc<PositionTable>,
     deadline: &CancellationToken,
 ) {
     let name = format!("client {index}");
     if !wal.enabled {
         let deadline = deadline.clone();
         supervisor.run_once(name, async move {
-            client.run(batches, deadline).await;
+            client.run(batches, positions, deadline).await;
             Ok::<(), io::Error>(())
         });
         return;
@@ -311,14 +316,15 @@ fn start_client(
     let folder = wal.dir.join(folder_name(&client.name));
     match queue::open(&folder, wal.max_size.0, metrics.spools.client(&client.name)) {
         Ok((appender, outlet)) => {
-            let stop_writing = deadline.clone();
+            let (stop_writing, table) = (deadline.clone(), Arc::clone(&positions));
             supervisor.run_thread(format!("write-ahead log of {name}"), move |_| {
-                appender.run(batches, &stop_writing);
+                appender.run(batches, &table, &stop_writing);
                 Ok::<(), io::Error>(())
             });
             let deadline = deadline.clone();
             supervisor.run_once(name, async move {
-                client.run(outlet, deadline).await;
+                // What it sends has left its files.
+                client.run(outlet, positions, deadline).await;
                 Ok::<(), io::Error>(())
             });
         }
@@ -400,16 +406,19 @@ fn watch(
     });
 }
 
-async fn save(table: &Arc<PositionTable>, metrics: &Metrics) {
+/// Whether that worked.
+async fn save(table: &Arc<PositionTable>, metrics: &Metrics) -> bool {
     let (table, metrics) = (Arc::clone(table), metrics.clone());
     let saved = tokio::task::spawn_blocking(move || {
-        if let Err(error) = table.save() {
+        let saved = table.save();
+        if let Err(error) = &saved {
             metrics.position_save_failures.inc();
-            tracing::error!(error = %ErrorChain(&error), "positions cannot be saved, trying again");
+            tracing::error!(error = %ErrorChain(error), "positions cannot be saved, trying again");
         }
+        saved.is_ok()
     });
     // It fails only when the runtime ends.
-    let _ = saved.await;
+    saved.await.unwrap_or(false)
 }
 
 fn report(metrics: &Metrics, resolved: &[crate::discovery::target::Resolved]) {

@@ -22,8 +22,8 @@ pub type FindProgress<'a> = dyn Fn(FileId) -> Option<Arc<Progress>> + 'a;
 /// A sink never blocks on its own: what it cannot pass on it keeps, says so, and takes nothing more
 /// until it could. So the worker can look after its other sinks meanwhile.
 pub trait Sink: Send + std::fmt::Debug {
-    /// Takes one entry.
-    fn accept(&mut self, entry: &Entry, now: Instant, progress: &FindProgress<'_>);
+    /// Takes one entry; whether a batch has become full by it.
+    fn accept(&mut self, entry: &Entry, now: Instant, progress: &FindProgress<'_>) -> bool;
 
     /// When [`Self::flush`] has something to do.
     fn deadline(&self) -> Option<Instant>;
@@ -84,7 +84,7 @@ impl ClientSink {
 }
 
 impl Sink for ClientSink {
-    fn accept(&mut self, entry: &Entry, now: Instant, progress: &FindProgress<'_>) {
+    fn accept(&mut self, entry: &Entry, now: Instant, progress: &FindProgress<'_>) -> bool {
         let metrics = &self.metrics;
         let full = self.accumulator.add(entry, now, progress, &mut |incident, tenant, bytes| {
             let bytes = bytes as u64;
@@ -96,9 +96,11 @@ impl Sink for ClientSink {
                 }
             }
         });
+        let is_full = full.is_some();
         if let Some(batch) = full {
             self.send(batch);
         }
+        is_full
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -15,6 +15,7 @@ use super::place::{self, Place, Reached};
 use super::segments::{self, Next, Reader, Writer};
 use crate::batch::accumulator::{Batch, Receipt};
 use crate::metrics::spool::SpoolMetrics;
+use crate::tail::position_table::PositionTable;
 
 /// Batches that one sync covers.
 const GROUP: usize = 16;
@@ -120,7 +121,12 @@ pub struct Appender {
 impl Appender {
     /// Works until nobody sends any more; gives up on a disk that fails, or is full, when `deadline`
     /// is cancelled. What is not on disk by then stays unsettled, and comes from its files again.
-    pub fn run(mut self, mut batches: mpsc::Receiver<Batch>, deadline: &CancellationToken) {
+    pub fn run(
+        mut self,
+        mut batches: mpsc::Receiver<Batch>,
+        positions: &PositionTable,
+        deadline: &CancellationToken,
+    ) {
         let mut group = Vec::new();
         while let Some(first) = batches.blocking_recv() {
             group.push(first);
@@ -132,9 +138,15 @@ impl Appender {
             if !self.append(&group, deadline) {
                 break;
             }
+            let mut moved = Vec::new();
             for batch in group.drain(..) {
                 batch.settle();
+                moved.extend(batch.files);
             }
+            // A file may be in every batch of the group.
+            moved.sort_unstable_by_key(|file| file.file());
+            moved.dedup_by_key(|file| file.file());
+            positions.record(&moved);
         }
         self.shared.commit(self.writer.end(), true);
     }
@@ -272,6 +284,7 @@ impl Outlet {
 mod tests {
     use super::super::record::tests::batch;
     use super::*;
+    use crate::tail::position_table::Saved;
 
     fn opened(
         folder: &Path,
@@ -280,7 +293,8 @@ mod tests {
         let (appender, outlet) = open(folder, limit, SpoolMetrics::for_tests()).unwrap();
         let (sender, batches) = mpsc::channel(4);
         let deadline = CancellationToken::new();
-        let thread = std::thread::spawn(move || appender.run(batches, &deadline));
+        let positions = PositionTable::new("/nonexistent/positions.yaml".into(), Saved::default());
+        let thread = std::thread::spawn(move || appender.run(batches, &positions, &deadline));
         (sender, thread, outlet)
     }
 

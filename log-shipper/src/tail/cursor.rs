@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file_identity::FileId;
+use super::positions_file::Positions;
 use super::progress::Progress;
 
 #[derive(Debug, Default)]
@@ -71,6 +72,29 @@ impl Cursor {
         }
         marks.reached.as_deref().map(str::to_owned)
     }
+}
+
+/// Ends the key of a text that is more exact than Promtail's.
+pub(super) const EXACT: &str = "/exact";
+
+pub(super) fn exact_key(key: &str) -> String {
+    format!("{key}{EXACT}")
+}
+
+pub(super) fn for_promtail(text: &str) -> &str {
+    text.split_once(' ').map_or(text, |(short, _)| short)
+}
+
+/// Puts the text of a source among the positions. Of one with spaces, what stands before the first
+/// is for Promtail, which reads no more; all of it has its own key.
+pub(super) fn save_text(positions: &mut Positions, key: &str, text: String) {
+    let short = for_promtail(&text).to_owned();
+    if short == text {
+        positions.remove(&exact_key(key));
+    } else {
+        positions.insert(exact_key(key), text);
+    }
+    positions.insert(key.to_owned(), short);
 }
 
 #[cfg(test)]

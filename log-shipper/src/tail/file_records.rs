@@ -95,14 +95,23 @@ pub fn path_beside(positions: &Path) -> PathBuf {
     name.into()
 }
 
+/// The content of the side file.
+#[derive(Debug, Default)]
+pub struct SideFile {
+    /// In its order: a file stands there once for each path and job that reads it.
+    pub records: Vec<FileRecord>,
+    /// Names the save that wrote it; earlier versions named none.
+    pub save: Option<u64>,
+}
+
 /// Reads the side file; a missing one knows nothing.
 ///
 /// # Errors
 /// It is there and is not what this program writes. Positions work without it as in Promtail.
-pub fn load(path: &Path) -> io::Result<FileRecords> {
+pub fn load(path: &Path) -> io::Result<SideFile> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileRecords::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(SideFile::default()),
         Err(error) => return Err(error),
         Ok(metadata) if metadata.len() > MAX_BYTES => {
             return Err(invalid("larger than 256 MiB".to_owned()));
@@ -118,10 +127,11 @@ pub fn load(path: &Path) -> io::Result<FileRecords> {
     let record = |(index, value)| {
         parse(value).ok_or_else(|| invalid(format!("files[{index}] is not complete")))
     };
-    files.iter().enumerate().map(record).collect()
+    let records = files.iter().enumerate().map(record).collect::<io::Result<_>>()?;
+    Ok(SideFile { records, save: json["save"].as_u64() })
 }
 
-fn parse(value: &Value) -> Option<FileRecord> {
+pub(super) fn parse(value: &Value) -> Option<FileRecord> {
     let number = |key: &str| value[key].as_u64();
     let hash = u64::from_str_radix(value["hash"].as_str()?, 16).ok()?;
     let length = u16::try_from(number("length")?).ok()?;
@@ -134,28 +144,33 @@ fn parse(value: &Value) -> Option<FileRecord> {
     })
 }
 
-/// The text of the side file.
-pub fn to_json(records: &[FileRecord]) -> String {
+/// The text of the side file; `save` names this save.
+pub fn to_json(records: &[FileRecord], save: u64) -> String {
     // Line by line: a tree of 50,000 records would cost more than the records.
     let mut text =
         String::with_capacity(records.iter().map(|record| record.path.len() + 150).sum());
-    let _ = write!(text, "{{\"version\":{VERSION},\"files\":[");
+    let _ = write!(text, "{{\"version\":{VERSION},\"save\":{save},\"files\":[");
     for (index, record) in records.iter().enumerate() {
-        let FileRecord { path, inode, fingerprint, position, is_current } = record;
-        let _ = write!(
-            text,
-            "{}\n{{\"path\":{},\"device\":{},\"inode\":{},\"length\":{},\"hash\":\"{:016x}\",\
-             \"position\":{position},\"current\":{is_current}}}",
-            if index == 0 { "" } else { "," },
-            Value::from(&**path),
-            inode.device,
-            inode.inode,
-            fingerprint.length,
-            fingerprint.hash,
-        );
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        write_record(&mut text, record);
     }
     text.push_str("\n]}\n");
     text
+}
+
+/// One record on one line.
+pub(super) fn write_record(text: &mut String, record: &FileRecord) {
+    let FileRecord { path, inode, fingerprint, position, is_current } = record;
+    let _ = write!(
+        text,
+        "{{\"path\":{},\"device\":{},\"inode\":{},\"length\":{},\"hash\":\"{:016x}\",\
+         \"position\":{position},\"current\":{is_current}}}",
+        Value::from(&**path),
+        inode.device,
+        inode.inode,
+        fingerprint.length,
+        fingerprint.hash,
+    );
 }
 
 #[cfg(test)]
@@ -173,11 +188,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = path_beside(&dir.path().join("positions.yaml"));
         assert!(path.ends_with("positions.yaml.files.json"));
-        assert_eq!(load(&path).unwrap().iter().count(), 0);
+        assert!(load(&path).unwrap().records.is_empty());
         let records =
             [record(1, "/a \"b\".log", u64::MAX, true), record(2, "/a \"b\".log", 7, false)];
-        std::fs::write(&path, to_json(&records)).unwrap();
-        let loaded = load(&path).unwrap();
+        std::fs::write(&path, to_json(&records, u64::MAX)).unwrap();
+        let side = load(&path).unwrap();
+        assert_eq!(side.save, Some(u64::MAX));
+        let loaded: FileRecords = side.records.into_iter().collect();
         let of_path: Vec<_> = loaded.of_path("/a \"b\".log").cloned().collect();
         assert_eq!(of_path, [records[1].clone(), records[0].clone()]);
     }

@@ -3,7 +3,7 @@
 //! The positions file is written before the side file. Between the two a crash leaves a position
 //! whose file is not the one recorded, and then the file is read from its start: twice, not never.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::io;
@@ -13,11 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use daemon_runtime::atomic_file;
 use foldhash::fast::FixedState;
 
-use super::cursor::Cursor;
+use self::recent::Recorder;
+use super::cursor::{self, Cursor, EXACT, exact_key, for_promtail};
 use super::file_identity::Inode;
 use super::file_records::{self, FileRecord, FileRecords};
 use super::mailbox::{Generation, SourceId};
 use super::positions_file::{self, Positions};
+use super::recent_file;
+
+mod recent;
 
 /// Only its owner needs to read it; paths can tell names of customers.
 const MODE: u32 = 0o600;
@@ -29,6 +33,8 @@ pub struct Saved {
     pub positions: Positions,
     /// By file.
     pub records: FileRecords,
+    /// Where the file of recent positions goes on, if that belongs to these.
+    pub recent: Option<recent_file::End>,
 }
 
 #[derive(Debug)]
@@ -76,6 +82,8 @@ struct State {
     left_over: Option<Vec<FileRecord>>,
     /// Sources that are no files, by their key: several scrape configs may read one source.
     cursors: BTreeMap<String, Vec<Arc<Cursor>>>,
+    /// Files that were found since the last save, with their path; none where several have one.
+    found: HashMap<Inode, Option<Arc<str>>>,
     /// Hash of what was saved last.
     saved: Option<u64>,
 }
@@ -85,6 +93,7 @@ struct State {
 pub struct PositionTable {
     path: PathBuf,
     earlier: FileRecords,
+    recorder: Recorder,
     state: Mutex<State>,
 }
 
@@ -92,7 +101,8 @@ impl PositionTable {
     /// A table that is saved to `path` and begins with what was saved.
     pub fn new(path: PathBuf, saved: Saved) -> Self {
         let state = Mutex::new(State { known: saved.positions, ..State::default() });
-        Self { path, earlier: saved.records, state }
+        let recorder = Recorder::new(recent_file::path_beside(&path), saved.recent);
+        Self { path, earlier: saved.records, recorder, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,7 +165,9 @@ impl PositionTable {
 
     /// A source reads a file, which its path names now.
     pub fn follow(&self, path: &Arc<str>, source: SourceId, generation: &Arc<Generation>) {
+        generation.progress.save_under(path);
         let mut state = self.state();
+        state.find(generation.inode, path);
         let followers = state.followed.entry(Arc::clone(path)).or_default();
         let current = Arc::clone(generation);
         let known = followers.iter_mut().find(|follower| follower.source == source);
@@ -172,7 +184,11 @@ impl PositionTable {
     /// A source reads a file that its path named before the one it names now.
     pub fn follow_earlier(&self, path: &str, source: SourceId, generation: &Arc<Generation>) {
         let mut state = self.state();
-        let followers = state.followed.get_mut(path).into_iter().flatten();
+        let Some((path, _)) = state.followed.get_key_value(path) else { return };
+        let path = Arc::clone(path);
+        generation.progress.save_under(&path);
+        state.find(generation.inode, &path);
+        let followers = state.followed.get_mut(&path).into_iter().flatten();
         for follower in followers.filter(|follower| follower.source == source) {
             follower.earlier.push(Arc::clone(generation));
         }
@@ -216,9 +232,9 @@ impl PositionTable {
         cursors.map(|(key, text)| (key.clone(), text.clone())).collect()
     }
 
-    /// A source that is no file is saved under its key from now on. Of a text with spaces, what
-    /// stands before the first is for Promtail, which reads no more; all of it has its own key.
+    /// A source that is no file is saved under its key from now on.
     pub fn follow_cursor(&self, cursor: Arc<Cursor>) {
+        cursor.progress().save_under(&Arc::from(cursor.key()));
         let mut state = self.state();
         let followers = state.cursors.entry(cursor.key().to_owned()).or_default();
         // Those that nobody else holds are done.
@@ -247,7 +263,7 @@ impl PositionTable {
         let mut state = self.state();
         state.tidy_positions();
         state.tidy_records(&self.earlier);
-        Saved { positions: state.positions(), records: state.each_record().collect() }
+        Saved { positions: state.positions(), records: state.each_record().collect(), recent: None }
     }
 
     /// Saves what changed since the last time.
@@ -255,7 +271,10 @@ impl PositionTable {
     /// # Errors
     /// Which step failed on which file; the old file is untouched then.
     pub fn save(&self) -> Result<(), atomic_file::ReplaceError> {
-        let (yaml, records, now) = {
+        let save = fastrand::u64(1..);
+        let (yaml, records, found, state) = {
+            // Nothing may be recorded between the snapshot and the section that follows it.
+            let mut recent = self.recorder.recent();
             let mut state = self.state();
             // The texts of 50,000 files are megabytes: they are not made for nothing.
             state.tidy_positions();
@@ -264,16 +283,48 @@ impl PositionTable {
             if state.saved == Some(now) {
                 return Ok(());
             }
-            (state.positions(), state.records(), now)
+            let (yaml, records) = (state.positions(), state.records());
+            let found = std::mem::take(&mut state.found);
+            drop(state);
+            let yaml = positions_file::to_yaml(&yaml);
+            let digest = recent_file::digest(yaml.as_bytes());
+            let begun = recent.begin(save, digest);
+            (yaml, records, found, (now, digest, begun))
         };
-        let yaml = positions_file::to_yaml(&yaml);
+        let (now, digest, begun) = state;
+        let written = self.write(yaml, records, save);
+        let mut recent = self.recorder.recent();
+        let mut state = self.state();
+        if written.is_ok() {
+            state.saved = Some(now);
+            let kept = if begun.is_ok() {
+                recent.drop_earlier()
+            } else {
+                recent.remove();
+                recent.begin(save, digest)
+            };
+            self.recorder.report(kept);
+        } else {
+            self.recorder.report(begun);
+            for (inode, path) in found {
+                state.find_again(inode, path.as_ref());
+            }
+        }
+        written
+    }
+
+    fn write(
+        &self,
+        yaml: String,
+        records: Vec<FileRecord>,
+        save: u64,
+    ) -> Result<(), atomic_file::ReplaceError> {
         atomic_file::replace(&self.path, yaml.as_bytes(), MODE)?;
         drop(yaml);
-        let records = file_records::to_json(&records);
+        let json = file_records::to_json(&records, save);
+        drop(records);
         let path = file_records::path_beside(&self.path);
-        atomic_file::replace(&path, records.as_bytes(), MODE)?;
-        self.state().saved = Some(now);
-        Ok(())
+        atomic_file::replace(&path, json.as_bytes(), MODE)
     }
 }
 
@@ -332,14 +383,9 @@ impl State {
             }
         }
         for (key, followers) in &self.cursors {
-            let Some(text) = slowest(followers) else { continue };
-            let short = for_promtail(&text).to_owned();
-            if short == text {
-                positions.remove(&exact_key(key));
-            } else {
-                positions.insert(exact_key(key), text);
+            if let Some(text) = slowest(followers) {
+                cursor::save_text(&mut positions, key, text);
             }
-            positions.insert(key.clone(), short);
         }
         positions
     }
@@ -355,17 +401,6 @@ impl State {
         let others = self.finished.values().chain(self.left_over.iter().flatten());
         followed.chain(others.cloned())
     }
-}
-
-/// Ends the key of a text that is more exact than Promtail's.
-const EXACT: &str = "/exact";
-
-fn exact_key(key: &str) -> String {
-    format!("{key}{EXACT}")
-}
-
-fn for_promtail(text: &str) -> &str {
-    text.split_once(' ').map_or(text, |(short, _)| short)
 }
 
 /// The text to save where several scrape configs read one source: that of the one that is least

@@ -5,7 +5,7 @@
 //! settled. The saved position is the smallest begin of anything on its way.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::file_identity::FileId;
 
@@ -32,25 +32,40 @@ struct State {
     /// Open and unanswered batches with the begin of their first line of this file: as many as
     /// there are clients, tenants and queue places, so a list is quickest.
     batches: Vec<(BatchId, u64)>,
+    /// The position that was last put on disk by itself.
+    recorded: u64,
 }
 
 /// Shared by the reader of a file, the batches with its lines and the writer of positions.
 #[derive(Debug)]
 pub struct Progress {
     file: FileId,
+    /// Its path, or the key of its source; none while its position is saved nowhere.
+    key: OnceLock<Arc<str>>,
     state: Mutex<State>,
 }
 
 impl Progress {
     /// Of a file that is read from `position`.
     pub fn new(file: FileId, position: u64) -> Arc<Self> {
-        let state = State { processed: position, held: None, batches: Vec::new() };
-        Arc::new(Self { file, state: Mutex::new(state) })
+        let state =
+            State { processed: position, held: None, batches: Vec::new(), recorded: position };
+        Arc::new(Self { file, key: OnceLock::new(), state: Mutex::new(state) })
     }
 
     /// The file.
     pub fn file(&self) -> FileId {
         self.file
+    }
+
+    /// Its position is saved under this key from now on.
+    pub fn save_under(&self, key: &Arc<str>) {
+        let _ = self.key.set(Arc::clone(key));
+    }
+
+    /// The key under which it is saved.
+    pub fn key(&self) -> Option<&str> {
+        self.key.get().map(|key| &**key)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,6 +121,17 @@ impl Progress {
         let state = self.state();
         let on_its_way = state.batches.iter().map(|(_, begin)| *begin);
         on_its_way.chain(state.held).fold(state.processed, u64::min)
+    }
+
+    /// Whether it has moved since [`Self::recorded`].
+    pub fn has_moved(&self) -> bool {
+        let recorded = self.state().recorded;
+        self.position() != recorded
+    }
+
+    /// This position is on disk.
+    pub fn recorded(&self, position: u64) {
+        self.state().recorded = position;
     }
 
     /// Whether nothing is on its way.

@@ -11,9 +11,8 @@ fn table(dir: &Path, known: &[(&str, &str)]) -> PositionTable {
 /// The table of the next run.
 fn restarted(dir: &Path) -> PositionTable {
     let path = dir.join("positions.yaml");
-    let records = file_records::load(&file_records::path_beside(&path)).unwrap();
-    let positions = positions_file::load(&path).unwrap();
-    PositionTable::new(path, Saved { positions, records })
+    let saved = Saved::load(&path, positions_file::load(&path).unwrap());
+    PositionTable::new(path, saved)
 }
 
 /// Writes a file and opens it as the reader that has read all of it.
@@ -229,4 +228,90 @@ fn a_cursor_that_two_jobs_have_is_as_far_as_the_slower_one() {
     let begins = reached("cursor-a", None, None);
     table.follow_cursor(Arc::clone(&begins));
     assert!(table.snapshot().is_empty(), "one of them has read nothing yet");
+}
+
+/// A file that was saved where it is and has moved to `position` since.
+fn recorded(table: &PositionTable, path: &Arc<str>, generation: &Arc<Generation>, position: u64) {
+    generation.progress.advance(position, None);
+    table.record(&[Arc::clone(&generation.progress)]);
+    assert!(generation.progress.key() == Some(path));
+}
+
+#[test]
+fn what_was_recorded_since_the_save_counts_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let (inode, _, generation) = written(&path, "one\ntwo\n");
+    let path: Arc<str> = Arc::from(path.to_str().unwrap());
+    let before = table(dir.path(), &[]);
+    generation.progress.advance(0, None);
+    before.follow(&path, 1, &generation);
+    before.save().unwrap();
+    recorded(&before, &path, &generation, 4);
+    let next = restarted(dir.path());
+    assert_eq!(start(&next, &path), Some(4));
+    // It is killed before it has saved anything.
+    let generation = Generation::new(inode, Progress::new(2, 4), generation.beginning());
+    next.follow(&path, 1, &generation);
+    recorded(&next, &path, &generation, 8);
+    let last = restarted(dir.path());
+    assert_eq!(start(&last, &path), Some(8));
+    last.save().unwrap();
+    last.close_recent();
+    assert!(!recent_file::path_beside(&last.path).try_exists().unwrap());
+    assert_eq!(start(&restarted(dir.path()), &path), Some(8));
+}
+
+#[test]
+fn a_file_that_two_jobs_found_under_two_paths_is_not_done_when_one_has_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (inode, _, fast) = written(&dir.path().join("a.log"), "one\ntwo\n");
+    let link = dir.path().join("link.log");
+    std::os::unix::fs::symlink(dir.path().join("a.log"), &link).unwrap();
+    let slow = Generation::new(inode, Progress::new(2, 0), fast.beginning());
+    let before = table(dir.path(), &[]);
+    before.save().unwrap();
+    fast.progress.advance(0, None);
+    let path: Arc<str> = Arc::from(dir.path().join("a.log").to_str().unwrap());
+    let link: Arc<str> = Arc::from(link.to_str().unwrap());
+    before.follow(&path, 1, &fast);
+    before.follow(&link, 2, &slow);
+    recorded(&before, &path, &fast, 7);
+    assert_eq!(start(&restarted(dir.path()), &link), None, "no save knows of the link");
+    before.save().unwrap();
+    recorded(&before, &path, &fast, 6);
+    recorded(&before, &link, &slow, 4);
+    assert_eq!(start(&restarted(dir.path()), &link), Some(4));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_counted_and_the_save_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let (_, _, generation) = written(&path, "one\n");
+    let path: Arc<str> = Arc::from(path.to_str().unwrap());
+    std::fs::create_dir(dir.path().join("positions.yaml.recent")).unwrap();
+    let failures = prometheus_model::instrument::Counter::default();
+    let table = table(dir.path(), &[]).counting_failures(failures.clone());
+    table.follow(&path, 1, &generation);
+    table.save().unwrap();
+    assert_eq!(failures.get(), 1);
+    table.record(&[Arc::clone(&generation.progress)]);
+    assert_eq!(start(&restarted(dir.path()), &path), Some(4));
+}
+
+#[test]
+fn a_source_that_is_no_file_is_recorded_under_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = table(dir.path(), &[]);
+    before.save().unwrap();
+    let cursor = Cursor::new("cursor-x".to_owned(), 1, None);
+    before.follow_cursor(Arc::clone(&cursor));
+    cursor.mark("7 seven");
+    cursor.mark("8 eight");
+    cursor.progress().enter(1, 1);
+    cursor.progress().advance(2, None);
+    before.record(&[Arc::clone(cursor.progress())]);
+    let next = restarted(dir.path());
+    assert_eq!(next.cursor("cursor-x").as_deref(), Some("7 seven"));
 }
