@@ -2,7 +2,7 @@
 //! any path.
 
 use log_shipper::tail::file_identity::{Fingerprint, Inode};
-use log_shipper::tail::file_records::{FileRecord, load, to_json};
+use log_shipper::tail::file_records::{FileRecord, SideFile, load, to_json};
 
 use super::memory_file::MemoryFile;
 use super::{Check, Shape, Target};
@@ -12,7 +12,7 @@ pub(super) const TARGET: Target = Target {
     about: "the side file of the positions file",
     seeds,
     words: &[
-        "{\"version\":1,\"files\":[",
+        "{\"version\":1,\"save\":7,\"files\":[",
         "\"path\":",
         "\"device\":",
         "\"inode\":",
@@ -56,23 +56,28 @@ fn seeds() -> Vec<Vec<u8>> {
     let paths = ["/a.log", "/a.log", "/b \"c\"\u{e9}.log"].map(str::to_owned);
     let records: Vec<_> = (1..).zip(paths).map(|(inode, path)| record(inode, path)).collect();
     let other = r#"{"version":2,"files":[]}"#;
-    vec![to_json(&records).into(), to_json(&records[..1]).into(), to_json(&[]).into(), other.into()]
+    vec![
+        to_json(&records, 1).into(),
+        to_json(&records[..1], u64::MAX).into(),
+        to_json(&[], 0).into(),
+        other.into(),
+    ]
 }
 
 fn start() -> Check {
     let file = MemoryFile::new();
     Box::new(move |input| {
-        let loaded = |text: &[u8]| {
-            let records = load(&file.with(text))?;
-            Ok::<_, std::io::Error>(records.iter().cloned().collect::<Vec<_>>())
-        };
+        let loaded = |text: &[u8]| load(&file.with(text)).map(|side| (side.records, side.save));
         let lossy = String::from_utf8_lossy(input);
         let any: Vec<_> =
             (1..).zip(lossy.lines()).map(|(inode, path)| record(inode, path.to_owned())).collect();
-        assert_eq!(loaded(to_json(&any).as_bytes()).ok().as_ref(), Some(&any));
-        match loaded(input) {
-            Ok(records) => {
-                assert_eq!(loaded(to_json(&records).as_bytes()).ok().as_ref(), Some(&records));
+        let written = to_json(&any, 7);
+        assert_eq!(loaded(written.as_bytes()).ok(), Some((any, Some(7))));
+        match load(&file.with(input)) {
+            Ok(SideFile { records, save }) => {
+                let written = to_json(&records, save.unwrap_or_default());
+                let again = loaded(written.as_bytes()).ok().map(|(records, _)| records);
+                assert_eq!(again.as_ref(), Some(&records));
                 Shape::of(records.len().min(8))
             }
             Err(error) => Shape::of_message(&error.to_string()),
