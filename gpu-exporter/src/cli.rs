@@ -150,6 +150,10 @@ struct PageFlags {
     #[arg(long)]
     inline_pod_labels: bool,
 
+    /// Also what is of use to few: 14 native series more per GPU
+    #[arg(long = "native.detail")]
+    native_detail: bool,
+
     /// Counters under DCGM's names: a CSV file in dcgm-exporter's format [default: its default file]
     #[arg(
         short = 'f',
@@ -269,6 +273,7 @@ impl Flags {
                 page: Page {
                     naming: self.page.naming,
                     inline_pod_labels: self.page.inline_pod_labels,
+                    native_detail: self.page.native_detail,
                     pod_uid: false,
                     dcgm: DcgmPage {
                         counters_file: self.page.counters_file,

@@ -117,6 +117,8 @@ pub struct Page {
     pub naming: Vec<Naming>,
     /// Puts namespace, pod and container on every native series. Default false.
     pub inline_pod_labels: bool,
+    /// Whether native pages have the readings that are of use to few. Default false.
+    pub native_detail: bool,
     /// Shows the UID of pods on every series that names a pod; `gpu_pod_info` always has it.
     /// Default false.
     pub pod_uid: bool,
@@ -146,6 +148,7 @@ impl Default for Page {
         Self {
             naming: vec![Naming::Native, Naming::Dcgm],
             inline_pod_labels: false,
+            native_detail: false,
             pod_uid: false,
             dcgm: DcgmPage::default(),
         }

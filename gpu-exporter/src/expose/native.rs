@@ -9,7 +9,7 @@ use prometheus_model::exposition::{Number, PreparedLabels, Writer};
 
 use super::health;
 use super::native_names::special::{self, Special};
-use super::native_names::{self, FAMILIES};
+use super::native_names::{self, DETAIL, FAMILIES};
 use super::topology::{DeviceLabels, InstanceLabels, Topology};
 use crate::sample::catalogue::Reading;
 use crate::sample::snapshot::{
@@ -43,12 +43,17 @@ pub(super) fn number(value: f64) -> Number {
     Number::Float(value)
 }
 
-/// Writes everything.
-pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot, topology: &Topology) {
+/// Writes everything; what is in [`DETAIL`] only with `has_detail`.
+pub(super) fn write(
+    writer: &mut Writer,
+    snapshot: &Snapshot,
+    topology: &Topology,
+    has_detail: bool,
+) {
     let page = Page { snapshot, topology };
     page.count(writer);
     page.identities(writer);
-    page.readings(writer);
+    page.readings(writer, has_detail);
     page.utilization(writer);
     page.xids(writer);
     page.states(writer);
@@ -148,12 +153,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn readings(&self, writer: &mut Writer) {
+    fn readings(&self, writer: &mut Writer, has_detail: bool) {
+        let is_shown = |reading: Reading| has_detail || !DETAIL.contains(&reading);
         let has_instances = self.instances().next().is_some();
         for family in FAMILIES {
             writer.family(family.name, family.kind, family.help);
             for (device, labels) in self.answering() {
-                for (reading, fixed) in family.series {
+                for (reading, fixed) in family.series.iter().filter(|(one, _)| is_shown(*one)) {
                     sample(writer, &labels.native.device, fixed, device.readings.last(*reading));
                 }
             }
@@ -162,7 +168,7 @@ impl<'a> Page<'a> {
             }
             writer.family(&native_names::instance_name(family.name), family.kind, family.help);
             for (instance, labels) in self.instances() {
-                for (reading, fixed) in family.series {
+                for (reading, fixed) in family.series.iter().filter(|(one, _)| is_shown(*one)) {
                     sample(writer, &labels.native.device, fixed, instance.readings.last(*reading));
                 }
             }

@@ -35,6 +35,28 @@ pub(super) const DCGM_ONLY: &[Reading] = &[
     Reading::NvlinkBandwidth,
 ];
 
+/// Readings that a native page has only if asked for. A GPU has at most 130 native series without them:
+/// they are what is of use to few, or what another series nearly says.
+pub(super) const DETAIL: &[Reading] = &[
+    // the clocks of SMs, but for rare moments
+    Reading::ClockGraphics,
+    Reading::ClockMaxGraphics,
+    Reading::ClockVideo,
+    Reading::ClockMaxVideo,
+    Reading::JpegUtilization,
+    Reading::JpegBusySeconds,
+    Reading::OfaUtilization,
+    Reading::OfaBusySeconds,
+    // parts of `TensorActive`
+    Reading::TensorDfmaActive,
+    Reading::TensorHmmaActive,
+    Reading::TensorDmmaActive,
+    Reading::TensorImmaActive,
+    Reading::PcieReplayRollovers,
+    // the exporter keeps the GPU initialised itself
+    Reading::PersistenceMode,
+];
+
 /// `gpu_memory_used_bytes` is `gpu_mig_memory_used_bytes` for a MIG instance.
 pub(super) fn instance_name(name: &str) -> String {
     format!("gpu_mig_{}", name.strip_prefix("gpu_").unwrap_or(name))

@@ -27,6 +27,7 @@ pub(super) const LINES_SKIPPED_HELP: &str =
 #[derive(Debug)]
 pub struct Pages {
     labels: LabelSettings,
+    native_detail: bool,
     windows: Windows,
     counters: RwLock<Arc<Counters>>,
     /// Of the last page, if no other is being prepared.
@@ -46,6 +47,7 @@ impl Pages {
         };
         Self {
             labels: LabelSettings { native, dcgm },
+            native_detail: page.native_detail,
             windows: Windows {
                 xids: sampling.xid_window.as_millis().to_string(),
                 clock_events: sampling.clock_event_window.as_millis().to_string(),
@@ -76,7 +78,7 @@ impl Pages {
         let counters = self.counters();
         let topology = self.topology(snapshot, allocations, &counters);
         if naming.contains(&Naming::Native) {
-            native::write(writer, snapshot, &topology);
+            native::write(writer, snapshot, &topology, self.native_detail);
         }
         if naming.contains(&Naming::Dcgm) {
             dcgm::write(writer, &counters, &self.windows, snapshot, &topology);

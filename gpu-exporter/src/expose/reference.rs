@@ -9,7 +9,7 @@ use prometheus_model::exposition::MetricType;
 use super::dcgm::counters_file::Counters;
 use super::dcgm::names::{FIELDS, Field, Source};
 use super::native_names::special;
-use super::native_names::{DCGM_ONLY, FAMILIES};
+use super::native_names::{DCGM_ONLY, DETAIL, FAMILIES};
 use super::page::{LINES_SKIPPED, LINES_SKIPPED_HELP};
 use crate::sample::catalogue::Reading;
 
@@ -27,6 +27,10 @@ Series have the labels `gpu_id` (NVML's index) and `uuid`, and those named below
 has `gpu_id` alone. Who holds a GPU is in `gpu_pod_info`, so that a new pod does not start new series
 of everything; `--inline-pod-labels` puts `namespace`, `pod` and `container` on every series of a GPU
 that one container holds.
+
+A GPU has at most 130 native series: those of Hopper with NVLink and without fans, held by one
+container, before its first Xid. Series with (detail) are on a page with `--native.detail` only, 14
+per GPU.
 
 ```text
 gpu_pod_info * on (instance, uuid) group_left () gpu_utilization_ratio
@@ -80,13 +84,19 @@ pub fn markdown() -> String {
         let mut labels = "gpu_id, uuid".to_owned();
         let names = family.series.first().map_or(&[][..], |(_, fixed)| fixed);
         for (index, (name, _)) in names.iter().enumerate() {
-            let mut values: Vec<&str> =
-                family.series.iter().map(|(_, fixed)| fixed[index].1).collect();
+            let mut values: Vec<String> = family
+                .series
+                .iter()
+                .map(|(reading, fixed)| format!("{}{}", fixed[index].1, detail(*reading)))
+                .collect();
             values.sort_unstable();
             values.dedup();
             let _ = write!(labels, ", {name}: {}", values.join(" "));
         }
-        row(&mut page, family.name, family.kind, &labels, family.help);
+        // with a label, its values say it
+        let whole = family.series.first().filter(|(_, fixed)| fixed.is_empty());
+        let whole = whole.map_or("", |(reading, _)| detail(*reading));
+        row(&mut page, family.name, family.kind, &labels, &format!("{}{whole}", family.help));
     }
     page.push_str(DCGM_HEAD);
     let built_in = Counters::built_in();
@@ -112,6 +122,10 @@ pub fn markdown() -> String {
         let _ = writeln!(page, "| `{}` | {} |", field.name, codes(field.aliases));
     }
     page
+}
+
+fn detail(reading: Reading) -> &'static str {
+    if DETAIL.contains(&reading) { " (detail)" } else { "" }
 }
 
 fn row(page: &mut String, name: &str, kind: MetricType, labels: &str, help: &str) {

@@ -131,7 +131,8 @@ for_each_function!(entries);
 ///
 /// When the program's own symbols cannot be looked at.
 pub(crate) fn table(slot: usize, driver: &Driver) -> Result<NvmlLib, libloading::Error> {
-    let program = libloading::os::unix::Library::this();
+    // of the type that `NvmlLib::new` has too: a second copy of 300 look-ups is 0.1 MiB
+    let program = libloading::Library::from(libloading::os::unix::Library::this());
     // SAFETY: nothing is loaded, so no code of a library runs; symbols are looked up in the program
     // itself, which exports none of NVML's.
     let mut table = unsafe { NvmlLib::from_library(program) }?;

@@ -43,6 +43,28 @@ gpu_utilization_ratio{gpu_id="1",uuid="GPU-1"} 1"#;
 }
 
 #[test]
+fn a_gpu_has_130_series_and_the_others_if_asked_for() {
+    let values: Vec<(Reading, f64)> = Reading::ALL.iter().map(|one| (*one, 1.0)).collect();
+    let mut device = gpu(0, &values);
+    device.distribution = Distribution { counts: [1; 9], sum: 4.0 };
+    let held = on_gpu(0, vec![held_by("a")]);
+    let mut config = config();
+    let series = |config: &Config| {
+        let page = native(config, &snapshot(vec![device.clone()]), &held);
+        page.lines().filter(|line| line.contains("gpu_id=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // boards before Ampere, and virtual ones, have these in place of others
+    let is_of_others =
+        |line: &&String| line.starts_with("gpu_retired_") || line.starts_with("gpu_vgpu_");
+    let shown = series(&config).iter().filter(|line| !is_of_others(line)).count();
+    assert_eq!(shown, 130);
+    config.page.native_detail = true;
+    let all = series(&config);
+    assert_eq!(all.iter().filter(|line| !is_of_others(line)).count(), 144);
+    assert!(all.iter().any(|line| line.contains(r#"pipe="hmma""#)), "{all:#?}");
+}
+
+#[test]
 fn a_driver_that_is_down_says_why_and_counts_nothing() {
     let down =
         Snapshot { driver: DriverState::Down("driver_not_loaded".to_owned()), devices: Vec::new() };
