@@ -6,17 +6,18 @@ use super::catalogue::Reading;
 use super::gauges::known;
 use super::reader::Reader;
 use super::readings::Readings;
+use super::scale::Scale;
 use crate::nvml::error::{NvmlError, ReturnCode};
 use crate::nvml::gpm::Pair;
 
 /// Calls of one reading: a sample, and the metrics between it and the one before.
 pub const CALLS: u32 = 2;
 
-const PERCENT: f64 = 0.01;
-const MIB: f64 = 1_048_576.0;
+const PERCENT: Scale = Scale::PERCENT;
+const MIB: Scale = Scale::MIB;
 
 /// GPM's number of each reading, and what one unit of it is.
-const METRICS: [(Reading, u32, f64); 17] = [
+const METRICS: [(Reading, u32, Scale); 17] = [
     (Reading::GraphicsEngineActive, 1, PERCENT),
     (Reading::SmActive, 2, PERCENT),
     (Reading::SmOccupancy, 3, PERCENT),
@@ -71,7 +72,7 @@ impl Activity {
         let instance = self.instance;
         let offset = if instance.is_some() { INSTANCE } else { 0 };
         let whole = (FUNCTION, offset);
-        let wanted: Vec<(Reading, u32, f64)> = METRICS
+        let wanted: Vec<(Reading, u32, Scale)> = METRICS
             .into_iter()
             .filter(|(reading, ..)| instance.is_none() || !OF_THE_GPU.contains(reading))
             .filter(|(_, id, _)| !reader.is_unsupported((FUNCTION, offset + id)))
@@ -99,7 +100,7 @@ impl Activity {
                 // nothing is active less than never, and all bits set are no number
                 Ok(value) => {
                     let value = known(value).filter(|value| *value >= 0.0);
-                    readings.set(*reading, value.map(|value| value * scale));
+                    readings.set(*reading, value.map(|value| scale.of(value)));
                 }
                 // it may have no data yet, for which no error has to be counted
                 Err(ReturnCode::NoData | ReturnCode::NotReady) => {}
