@@ -115,8 +115,14 @@ fn one_recovery_action_is_asked_for_and_an_odd_number_is_unknown() {
     {
         assert_eq!(asked(gpu(0, &[(Reading::RecoveryAction, number)])), name);
     }
-    let required = DeviceSnapshot { is_up: false, down_reason: "reset_required", ..gpu(0, &[]) };
-    assert_eq!(asked(required), "gpu_reset");
+    // of a GPU that has to be reset, too: it may want more than a reset
+    let down = |down_reason| DeviceSnapshot {
+        is_up: false,
+        down_reason,
+        ..gpu(0, &[(Reading::RecoveryAction, 4.0)])
+    };
+    assert_eq!(asked(down("reset_required")), "drain_and_reset");
+    assert_eq!(asked(down("lost")), "");
 }
 
 #[test]

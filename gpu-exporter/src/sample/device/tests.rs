@@ -375,6 +375,24 @@ const MIG: &str = r#"
             {"gi": 2, "profile": "3g.40gb", "util": {"kind": "constant", "value": 20}}]"#;
 
 #[test]
+fn every_instance_has_its_activity_a_round_after_it_was_found() {
+    let instances: Vec<String> =
+        (7..14).map(|gi| format!(r#"{{"gi": {gi}, "profile": "1g.10gb"}}"#)).collect();
+    let mut bench = Bench::new(&gpu(&format!(r#""mig": [{}]"#, instances.join(","))));
+    let shown = |bench: &Bench| {
+        let has = |one: &&MigSnapshot| one.readings.last(R::SmActive).is_some();
+        (bench.mig().iter().filter(has).count(), bench.mig().len())
+    };
+    assert_eq!(shown(&bench), (0, 7));
+    bench.run(1);
+    assert_eq!(shown(&bench), (7, 7));
+    let before = bench.device.calls();
+    bench.run(1);
+    assert!(bench.device.calls() <= CALLS_PER_ROUND, "{before} once, and never again");
+    assert_eq!(shown(&bench), (7, 7));
+}
+
+#[test]
 fn instances_are_read_by_themselves_and_their_gpu_has_no_utilization() {
     let mut bench = Bench::new(&gpu(MIG));
     bench.run(15);
@@ -453,6 +471,16 @@ fn a_gpu_that_has_to_be_reset_says_so_and_nothing_else() {
     assert_eq!((shown.is_up, shown.down_reason), (false, "reset_required"));
     assert_eq!(shown.readings.last(R::RecoveryAction), Some(1.0));
     assert_eq!(shown.readings.last(R::Power), None);
+    bench.simulation.happen(r#"{"gpu": 0, "recovery_action": 4}"#).unwrap();
+    bench.run(31);
+    assert_eq!(bench.last(R::RecoveryAction), Some(4.0), "more than a reset by now");
+    for second in 0..40 {
+        bench.run(1);
+        let shown = bench.device.snapshot().readings.clone();
+        let shown = shown.without_stale(bench.now(), SECOND).last(R::RecoveryAction);
+        assert_eq!(shown, Some(4.0), "also between two probes: after {second} s");
+    }
+    bench.simulation.happen(r#"{"gpu": 0, "recovery_action": 0}"#).unwrap();
     bench.simulation.happen(r#"{"gpu": 0, "state": "healthy"}"#).unwrap();
     bench.run(31);
     assert_eq!(bench.last(R::RecoveryAction), Some(0.0));
@@ -476,13 +504,15 @@ fn one_failing_call_costs_its_readings_only_and_is_counted() {
 fn processes_are_shown_with_their_memory_and_share() {
     let processes = r#""processes": [
         {"pid": 10, "memory_mib": 512, "sm_util": 40},
-        {"pid": 11, "kind": "graphics"}]"#;
+        {"pid": 11, "kind": "graphics"},
+        {"pid": 12, "sm_util": 4294967295}]"#;
     let settings = Sampling { processes: true, ..Sampling::default() };
     let mut bench = Bench::with(&gpu(processes), settings);
     bench.run(10);
     let shown = &bench.device.snapshot().processes;
     let of = |pid| shown.iter().find(|one| one.pid == pid).unwrap();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
+    assert_eq!(of(12).sm_utilization, None, "all bits set: neither all busy nor idle");
     assert_eq!(of(10).memory_bytes, Some(512.0 * 1_048_576.0));
     assert_eq!(of(10).sm_utilization, Some(0.4));
     assert_eq!(of(11).memory_bytes, None, "the driver does not tell");
