@@ -294,6 +294,38 @@ pub(super) const FAMILIES: &[Family] = &[
         &[(Reading::DramActive, &[])],
     ),
     counter(
+        "gpu_sm_cycles_total",
+        "Cycles of the SM clock since the GPU was reset: what the counters of active cycles are a \
+         share of, exactly over any time. Hopper and later with driver 590 and later.",
+        &[(Reading::SmCycles, &[])],
+    ),
+    counter(
+        "gpu_sm_active_cycles_total",
+        "Cycles during which an SM had a warp, averaged over SMs. As gpu_sm_cycles_total.",
+        &[(Reading::SmActiveCycles, &[])],
+    ),
+    counter(
+        "gpu_tensor_active_cycles_total",
+        "Cycles during which a tensor pipe was active. As gpu_sm_cycles_total.",
+        &[
+            (Reading::TensorActiveCycles, &[("pipe", "any")]),
+            (Reading::TensorDfmaCycles, &[("pipe", "dfma")]),
+            (Reading::TensorHmmaCycles, &[("pipe", "hmma")]),
+            (Reading::TensorDmmaCycles, &[("pipe", "dmma")]),
+            (Reading::TensorImmaCycles, &[("pipe", "imma")]),
+        ],
+    ),
+    counter(
+        "gpu_pipe_active_cycles_total",
+        "Cycles during which an arithmetic pipe was active. As gpu_sm_cycles_total.",
+        &[
+            (Reading::PipeFp64Cycles, &[("pipe", "fp64")]),
+            (Reading::PipeFp32Cycles, &[("pipe", "fp32")]),
+            (Reading::PipeFp16Cycles, &[("pipe", "fp16")]),
+            (Reading::PipeIntCycles, &[("pipe", "int")]),
+        ],
+    ),
+    counter(
         "gpu_pcie_transmit_bytes_total",
         "Bytes out of the GPU over PCIe.",
         &[(Reading::PcieTransmitBytes, &[])],

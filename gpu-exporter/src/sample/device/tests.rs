@@ -152,7 +152,9 @@ fn every_reading_has_the_value_of_the_scenario_in_its_unit() {
 
 #[test]
 fn only_readings_that_an_h100_does_not_have_are_absent() {
-    let mut bench = Bench::new(&gpu(STEADY));
+    // with the newest driver: one before 590 counts no cycles
+    let node = format!(r#"{{"clock": "virtual", "gpm_counters": true, "gpus": [{{{STEADY}}}]}}"#);
+    let mut bench = Bench::new(&node);
     bench.run(20);
     let absent: Vec<R> =
         R::ALL.iter().copied().filter(|reading| bench.last(*reading).is_none()).collect();
@@ -367,6 +369,30 @@ fn getters_stand_in_for_fields() {
     assert_eq!(bench.last(R::Power), Some(400.0));
     assert!(bench.last(R::Energy).is_some_and(|joules| joules > 1_000.0));
     assert_eq!(bench.last(R::PcieReplays), Some(0.0));
+}
+
+#[test]
+fn cycles_since_the_reset_are_counted_where_the_driver_does() {
+    let node = |counters: bool| {
+        format!(r#"{{"clock": "virtual", "gpm_counters": {counters}, "gpus": [{{{STEADY}}}]}}"#)
+    };
+    let mut bench = Bench::new(&node(true));
+    bench.run(3);
+    let cycles = |bench: &Bench| (bench.last(R::SmActiveCycles), bench.last(R::SmCycles));
+    let before = cycles(&bench);
+    bench.run(7);
+    let after = cycles(&bench);
+    let step = |one: Option<f64>, other: Option<f64>| other.unwrap() - one.unwrap();
+    let share = step(before.0, after.0) / step(before.1, after.1);
+    assert!(close(share, bench.last(R::SmActive).unwrap(), 1e-6), "{before:?} {after:?}");
+    assert!(bench.last(R::PipeFp32Cycles).is_some() && bench.last(R::TensorHmmaCycles).is_some());
+    let mut bench = Bench::new(&node(false));
+    bench.run(3);
+    assert_eq!(cycles(&bench), (None, None), "not 0");
+    assert!(bench.last(R::SmActive).is_some());
+    let asked = bench.simulation.calls("nvmlGpmMetricsGet");
+    bench.run(10);
+    assert_eq!(bench.simulation.calls("nvmlGpmMetricsGet"), asked + 10, "once in each round");
 }
 
 const MIG: &str = r#"
