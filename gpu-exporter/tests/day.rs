@@ -21,6 +21,8 @@ use simulated_nvml::{Scenario, Simulation};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: u32 = 3_600;
+/// Seconds between two rounds.
+const STEP: usize = 10;
 
 /// Resident memory of this process, in KiB.
 fn resident_kib() -> i64 {
@@ -65,7 +67,8 @@ impl Day {
         let library = Library::open(&Source::simulated(simulation.clone())).unwrap();
         let found = device::scan(&library).unwrap().found.remove(0);
         let numbering = Numbering::of_driver(&library.versions().driver);
-        let (settings, start) = (Arc::new(Sampling::default()), Instant::now());
+        let settings = Sampling { interval: SECOND * 10, ..Sampling::default() };
+        let (settings, start) = (Arc::new(settings), Instant::now());
         let metrics = Metrics::default();
         let own = Arc::clone(&settings);
         let device = Device::new(library, numbering, &found, own, metrics, start);
@@ -75,12 +78,12 @@ impl Day {
         Self { simulation, start, device, board, pages, pods: PodIntegrals::default() }
     }
 
-    /// A round a second, a page every 15 s, ten pods that come and go in each second, a new Xid a
-    /// minute, and other instances every ten.
+    /// A round every 10 s, with ten pods that come and go; a page and a new Xid a minute, and other
+    /// instances every ten.
     fn run(&mut self, seconds: std::ops::Range<u32>) {
         let slot = self.board.place("GPU-a", 0);
-        for second in seconds {
-            self.simulation.advance(SECOND);
+        for second in seconds.step_by(STEP) {
+            self.simulation.advance(SECOND * 10);
             let now = self.start + self.simulation.now();
             if second % 600 == 0 {
                 let gi = 1 + second / 600 % 7;
@@ -105,7 +108,7 @@ impl Day {
                 let usage = Usage { busy_seconds, energy_joules: None };
                 self.pods.update([(key(), usage)], &held, now);
             }
-            if second % 15 == 0 {
+            if second % 60 == 0 {
                 let mut writer = Writer::new(Format::Text004);
                 let naming = Naming::ALL.map(|(_, naming)| naming);
                 self.pages.write(&mut writer, &naming, &self.board.snapshot(now), &held);
