@@ -16,6 +16,9 @@ const PREFIX: &str = "nvidia_smi_";
 /// A name without its prefix, the query field that is its help text there, and what it shows.
 pub(super) type Row = (&'static str, &'static str, Reading);
 
+/// What a gauge shows of a GPU.
+type Value = fn(&DeviceSnapshot) -> Option<f64>;
+
 /// Gauges of readings.
 #[rustfmt::skip] // a table: one name a line
 pub(super) const READINGS: &[Row] = &[
@@ -104,7 +107,7 @@ pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot) {
     for device in answering() {
         info(writer, device, &snapshot.driver);
     }
-    let simple: [(&str, &str, fn(&DeviceSnapshot) -> Option<f64>); 4] = [
+    let simple: [(&str, &str, Value); 4] = [
         ("index", "index", |device| Some(device.identity.index.into())),
         ("fan_speed_ratio", "fan.speed [%]", |device| device.fans.first()?.speed_ratio),
         ("mig_mode_current", "mig.mode.current", |device| Some(device.identity.is_mig.into())),

@@ -40,7 +40,7 @@ const METRICS: [(Reading, u32, Scale); 17] = [
     (Reading::NvlinkTransmitRate, 61, MIB),
 ];
 
-/// GPM's number of each counter. Those of PCIe are left out: the header does not say their unit, and
+/// GPM's number of each counter. Those of `PCIe` are left out: the header does not say their unit, and
 /// fields count the same.
 const COUNTERS: [(Reading, u32); 11] = [
     (Reading::SmCycles, 248),
