@@ -62,10 +62,11 @@ impl Day {
     fn new() -> Self {
         let scenario = r#"{"clock": "virtual", "gpus": [{"uuid": "GPU-a",
             "util": {"kind": "constant", "value": 50}}]}"#;
-        let simulation = Simulation::start(Scenario::parse(scenario).unwrap()).unwrap();
+        let scenario = Scenario::parse(scenario).expect("a scenario");
+        let simulation = Simulation::start(scenario).expect("it can be played");
         simulation.advance(SECOND);
-        let library = Library::open(&Source::simulated(simulation.clone())).unwrap();
-        let found = device::scan(&library).unwrap().found.remove(0);
+        let library = Library::open(&Source::simulated(simulation.clone())).expect("it opens");
+        let found = device::scan(&library).expect("it has GPUs").found.remove(0);
         let numbering = Numbering::of_driver(&library.versions().driver);
         let settings = Sampling { interval: SECOND * 10, ..Sampling::default() };
         let (settings, start) = (Arc::new(settings), Instant::now());
@@ -92,7 +93,7 @@ impl Day {
                     _ => format!(r#"[{{"gi": {gi}, "profile": "1g.10gb"}}]"#),
                 };
                 let change = format!(r#"{{"mig_reconfigure": {{"gpu": 0, "to": {change}}}}}"#);
-                self.simulation.happen(&change).unwrap();
+                self.simulation.happen(&change).expect("it can happen");
                 self.device.rescan();
             }
             if second % 60 == 0 {
