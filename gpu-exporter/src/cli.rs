@@ -139,7 +139,7 @@ struct SamplingFlags {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Pages")]
 struct PageFlags {
-    /// Names on /metrics: native, dcgm, or both
+    /// Names on /metrics: native, dcgm, dcgm-base-units (of DCGM 4.6), dcgm-1.x, nvidia-smi (of its query fields)
     #[arg(
         long, value_name = "NAMING", value_delimiter = ',', default_value = "native,dcgm",
         value_parser = values::naming

@@ -108,12 +108,37 @@ pub enum Naming {
     Native,
     /// `DCGM_FI_*` as dcgm-exporter 4.5 writes them.
     Dcgm,
+    /// The names that DCGM 4.6 has for the same fields, most of them with a base unit.
+    DcgmBaseUnits,
+    /// `dcgm_*` with the labels of dcgm-exporter 1.x.
+    DcgmVersion1,
+    /// `nvidia_smi_*` as `nvidia_gpu_exporter` writes them.
+    NvidiaSmi,
+}
+
+impl Naming {
+    /// All of them, by the words for them.
+    pub const ALL: [(&str, Self); 5] = [
+        ("native", Self::Native),
+        ("dcgm", Self::Dcgm),
+        ("dcgm-base-units", Self::DcgmBaseUnits),
+        ("dcgm-1.x", Self::DcgmVersion1),
+        ("nvidia-smi", Self::NvidiaSmi),
+    ];
+
+    /// The words, for people.
+    pub const ACCEPTED: &str = "native, dcgm, dcgm-base-units, dcgm-1.x or nvidia-smi";
+
+    /// The one that a word stands for.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(own, _)| *own == word).map(|(_, naming)| *naming)
+    }
 }
 
 /// What `/metrics` shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Default: all.
+    /// Default: native names and those of DCGM.
     pub naming: Vec<Naming>,
     /// Puts namespace, pod and container on every native series. Default false.
     pub inline_pod_labels: bool,

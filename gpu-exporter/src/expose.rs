@@ -9,6 +9,7 @@ pub mod http;
 mod native;
 mod native_labels;
 mod native_names;
+mod nvidia_smi;
 pub mod page;
 pub mod reference;
 mod topology;

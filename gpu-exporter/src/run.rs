@@ -4,6 +4,7 @@ mod counters;
 mod once;
 mod pod_usage;
 mod release;
+mod sampling;
 mod sources;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::counters::CountersFile;
 use self::pod_usage::PodUsage;
+use self::sampling::Sampling;
 use self::sources::Published;
 use crate::attribute::board::Board as PodBoard;
 use crate::attribute::device_ids::KnownDevices;
@@ -42,7 +44,7 @@ use crate::sample::board::Board;
 use crate::sample::driver::{Driver, SampleError};
 use crate::sample::metrics::Metrics;
 
-/// What is left to do after a stop: requests in flight, and NVML's shutdown (2 s).
+/// What is left to do after a stop: requests in flight, and NVML's shutdown (3 s at most).
 const DRAIN: Duration = Duration::from_secs(8);
 
 /// Between two looks at whether the first page is complete.
@@ -181,7 +183,11 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
         .log_control(log)
         .readiness(readiness)
         .liveness("sampling", move || {
-            if health.is_stuck(Instant::now()) { Err("all GPUs hang".to_owned()) } else { Ok(()) }
+            if health.is_stuck(Instant::now()) {
+                Err("all GPUs hang, or NVML's start does".to_owned())
+            } else {
+                Ok(())
+            }
         })
         .router()
         .merge(endpoints)
@@ -191,8 +197,8 @@ async fn serve(config: &Config, log: LogControl) -> Result<(), RunError> {
     let mut supervisor = Supervisor::new(stop);
     let server_stop = CancellationToken::new();
     let server = tokio::spawn(ops_server::serve(listener, router, server_stop.clone()));
-    supervisor.run_thread("sample", move |stop| driver.run(&stop));
     let token = supervisor.token();
+    supervisor.run_once("sample", Sampling::start(driver, token.clone())?.run(token.clone()));
     supervisor.run_once("counters", counters_file.follow(pages, reloads, token.clone()));
     if config.attribution.is_enabled {
         let (known, devices) = watch::channel(Arc::new(KnownDevices::default()));

@@ -16,6 +16,7 @@ pub mod points;
 pub mod processes;
 pub mod reader;
 pub mod readings;
+pub mod scale;
 pub mod schedule;
 pub mod snapshot;
 pub mod unsupported;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::owner::{Allocations, DeviceKey};
+use crate::sample::scale::{Micros, Nanos, Sum};
 
 /// How long the counters of a pod stay that holds nothing any more, so that the last scrape is not
 /// missed.
@@ -32,26 +33,34 @@ pub struct Usage {
     pub energy_joules: Option<f64>,
 }
 
-impl Usage {
-    fn add(&mut self, before: Self, now: Self) {
-        add(&mut self.busy_seconds, before.busy_seconds, now.busy_seconds);
-        add(&mut self.energy_joules, before.energy_joules, now.energy_joules);
-    }
-}
-
 /// Nothing is added where a counter is missing, began anew or is no number: sums never go down.
-fn add(sum: &mut Option<f64>, before: Option<f64>, now: Option<f64>) {
+fn add<const PARTS: u64>(sum: &mut Option<Sum<PARTS>>, before: Option<f64>, now: Option<f64>) {
     let (Some(before), Some(now)) = (before, now) else { return };
     let step = now - before;
     if step.is_finite() && step >= 0.0 {
-        *sum = Some(sum.unwrap_or(0.0) + step);
+        sum.get_or_insert_default().add(step);
     }
 }
 
 #[derive(Debug)]
-struct Sum {
-    usage: Usage,
+struct Used {
+    busy: Option<Nanos>,
+    energy: Option<Micros>,
     held_at: Instant,
+}
+
+impl Used {
+    fn add(&mut self, before: Usage, now: Usage) {
+        add(&mut self.busy, before.busy_seconds, now.busy_seconds);
+        add(&mut self.energy, before.energy_joules, now.energy_joules);
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            busy_seconds: self.busy.map(Sum::total),
+            energy_joules: self.energy.map(Sum::total),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -65,7 +74,7 @@ struct Last {
 #[derive(Debug, Default)]
 pub struct PodIntegrals {
     devices: BTreeMap<DeviceKey, Last>,
-    pods: BTreeMap<PodKey, Sum>,
+    pods: BTreeMap<PodKey, Used>,
 }
 
 impl PodIntegrals {
@@ -82,13 +91,14 @@ impl PodIntegrals {
             let holder = only_holder(allocations, &device);
             let last = last_devices.remove(&device);
             if let Some(pod) = &holder {
-                let sum = self
-                    .pods
-                    .entry(pod.clone())
-                    .or_insert_with(|| Sum { usage: Usage::default(), held_at: now });
+                let sum = self.pods.entry(pod.clone()).or_insert_with(|| Used {
+                    busy: None,
+                    energy: None,
+                    held_at: now,
+                });
                 sum.held_at = now;
                 if let Some(last) = last.filter(|last| last.holder == holder) {
-                    sum.usage.add(last.usage, usage);
+                    sum.add(last.usage, usage);
                 }
             }
             self.devices.insert(device, Last { usage, holder });
@@ -98,7 +108,7 @@ impl PodIntegrals {
 
     /// The sums, by pod.
     pub fn pods(&self) -> impl Iterator<Item = (&PodKey, Usage)> {
-        self.pods.iter().map(|(pod, sum)| (pod, sum.usage))
+        self.pods.iter().map(|(pod, sum)| (pod, sum.usage()))
     }
 }
 
@@ -160,6 +170,18 @@ mod tests {
             integrals.update([(device(), usage(busy, busy * 10.0))], &held_by(pods), now);
         }
         assert_eq!(sums(&integrals), [("a", usage(3.0, 30.0)), ("b", usage(1.0, 10.0))]);
+    }
+
+    #[test]
+    fn a_sum_of_many_steps_has_the_digits_of_its_counters() {
+        let mut integrals = PodIntegrals::default();
+        let now = Instant::now();
+        for step in 0..=1_000_u32 {
+            // as they are read: 587.036 J a second
+            let read = usage(f64::from(step * 70) / 1e3, f64::from(step * 587_036) / 1e3);
+            integrals.update([(device(), read)], &held_by(&["a"]), now);
+        }
+        assert_eq!(sums(&integrals), [("a", usage(70.0, 587_036.0))]);
     }
 
     #[test]

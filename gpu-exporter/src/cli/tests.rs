@@ -68,7 +68,7 @@ fn values_are_refused_with_what_is_accepted() {
     for (arguments, accepted) in [
         (["--sample.interval", "10ms"], "a duration from 250ms to 1m"),
         (["--sample.window", "5"], "a duration from 1s to 1h"),
-        (["--naming", "dcgm,old"], "native or dcgm"),
+        (["--naming", "dcgm,old"], Naming::ACCEPTED),
         (["--web.listen-address", "9400"], "HOST:PORT, :PORT or [IPV6]:PORT"),
         (["--dcgm.hostname-label", "1x"], "a name of letters"),
         (["--log.level", "loud"], "accepted are off, error, warn"),

@@ -60,11 +60,7 @@ pub(super) fn address(text: &str) -> Result<String, ValueError> {
 }
 
 pub(super) fn naming(text: &str) -> Result<Naming, ValueError> {
-    match text {
-        "native" => Ok(Naming::Native),
-        "dcgm" => Ok(Naming::Dcgm),
-        _ => refused("native or dcgm"),
-    }
+    Naming::named(text).map_or_else(|| refused(Naming::ACCEPTED), Ok)
 }
 
 /// The name of a label, or nothing for none.

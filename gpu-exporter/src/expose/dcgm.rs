@@ -8,6 +8,8 @@ pub(super) mod labels;
 pub(super) mod names;
 pub(super) mod xid_texts;
 
+use std::sync::Arc;
+
 use prometheus_model::exposition::{Number, Writer};
 
 use self::counters_file::{Counters, Metric};
@@ -47,10 +49,11 @@ struct Entity<'a> {
     series: &'a [SeriesLabels],
 }
 
-/// Writes everything.
+/// Writes everything but what other counters have written on the same page.
 pub(super) fn write(
     writer: &mut Writer,
     counters: &Counters,
+    written: &[Arc<Counters>],
     windows: &Windows,
     snapshot: &Snapshot,
     topology: &Topology,
@@ -63,6 +66,9 @@ pub(super) fn write(
         }
     }
     for metric in &counters.metrics {
+        if written.iter().any(|other| other.has(&metric.name)) {
+            continue;
+        }
         writer.family(&metric.name, metric.kind, &metric.help);
         for entity in &entities {
             entity.write(writer, metric, windows);

@@ -3,7 +3,7 @@
 //! | endpoint | answer |
 //! | --- | --- |
 //! | `GET /metrics` | the configured namings, then the process' own metrics |
-//! | `GET /metrics?naming=native,dcgm` | these namings, then the process' own metrics |
+//! | `GET /metrics?naming=native,dcgm` | these of the five namings, then the process' own metrics |
 //! | `GET /metrics/native` | native names alone |
 //! | `GET /metrics/dcgm` | DCGM's names alone |
 //! | `GET /` | links |
@@ -101,22 +101,15 @@ async fn all(
     let asked = parameters.iter().filter(|(name, _)| name == "naming");
     let mut naming = Vec::new();
     for name in asked.clone().flat_map(|(_, value)| value.split(',')) {
-        let Some(one) = named(name.trim()) else {
-            let why = format!("naming `{name}` is not known: accepted are native and dcgm\n");
+        let Some(one) = Naming::named(name.trim()) else {
+            let accepted = Naming::ACCEPTED;
+            let why = format!("naming `{name}` is not known: accepted are {accepted}\n");
             return (StatusCode::BAD_REQUEST, why).into_response();
         };
         naming.push(one);
     }
     let naming = if asked.count() == 0 { Arc::clone(&endpoints.naming) } else { naming.into() };
     endpoints.answer(headers, naming, true).await
-}
-
-fn named(name: &str) -> Option<Naming> {
-    match name {
-        "native" => Some(Naming::Native),
-        "dcgm" => Some(Naming::Dcgm),
-        _ => None,
-    }
 }
 
 async fn native(State(endpoints): State<Endpoints>, headers: HeaderMap) -> Response {

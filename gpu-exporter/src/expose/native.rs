@@ -309,12 +309,10 @@ fn sample(writer: &mut Writer, labels: &PreparedLabels, more: &[(&str, &str)], v
     }
 }
 
-/// A GPU that only answers that it wants a reset has no reading of it.
+/// Of a GPU that has to be reset it is the one reading.
 fn recovery_action(device: &DeviceSnapshot) -> Option<&'static str> {
-    if device.down_reason == "reset_required" {
-        return Some("gpu_reset");
-    }
-    let value = device.readings.last(Reading::RecoveryAction).filter(|_| device.is_up)?;
+    let has_it = device.is_up || device.down_reason == "reset_required";
+    let value = device.readings.last(Reading::RecoveryAction).filter(|_| has_it)?;
     let is_it = |number: u32| (f64::from(number) - value).abs() < f64::EPSILON;
     let named = (0_u32..).zip(RECOVERY_ACTIONS).find(|(number, _)| is_it(*number));
     Some(named.map_or("unknown", |(_, name)| name))

@@ -55,6 +55,18 @@ pub(super) const DETAIL: &[Reading] = &[
     Reading::PcieReplayRollovers,
     // the exporter keeps the GPU initialised itself
     Reading::PersistenceMode,
+    // exact where ratios are averages of a second, but of new drivers only
+    Reading::SmCycles,
+    Reading::SmActiveCycles,
+    Reading::TensorActiveCycles,
+    Reading::TensorDfmaCycles,
+    Reading::TensorHmmaCycles,
+    Reading::TensorDmmaCycles,
+    Reading::TensorImmaCycles,
+    Reading::PipeFp64Cycles,
+    Reading::PipeFp32Cycles,
+    Reading::PipeFp16Cycles,
+    Reading::PipeIntCycles,
 ];
 
 /// `gpu_memory_used_bytes` is `gpu_mig_memory_used_bytes` for a MIG instance.
@@ -314,6 +326,38 @@ pub(super) const FAMILIES: &[Family] = &[
         "gpu_dram_active_ratio",
         "Share of time during which the memory interface was busy, 0 to 1. Hopper and later.",
         &[(Reading::DramActive, &[])],
+    ),
+    counter(
+        "gpu_sm_cycles_total",
+        "Cycles of the SM clock since the GPU was reset: what the counters of active cycles are a \
+         share of, exactly over any time. Hopper and later with driver 590 and later.",
+        &[(Reading::SmCycles, &[])],
+    ),
+    counter(
+        "gpu_sm_active_cycles_total",
+        "Cycles during which an SM had a warp, averaged over SMs. As gpu_sm_cycles_total.",
+        &[(Reading::SmActiveCycles, &[])],
+    ),
+    counter(
+        "gpu_tensor_active_cycles_total",
+        "Cycles during which a tensor pipe was active. As gpu_sm_cycles_total.",
+        &[
+            (Reading::TensorActiveCycles, &[("pipe", "any")]),
+            (Reading::TensorDfmaCycles, &[("pipe", "dfma")]),
+            (Reading::TensorHmmaCycles, &[("pipe", "hmma")]),
+            (Reading::TensorDmmaCycles, &[("pipe", "dmma")]),
+            (Reading::TensorImmaCycles, &[("pipe", "imma")]),
+        ],
+    ),
+    counter(
+        "gpu_pipe_active_cycles_total",
+        "Cycles during which an arithmetic pipe was active. As gpu_sm_cycles_total.",
+        &[
+            (Reading::PipeFp64Cycles, &[("pipe", "fp64")]),
+            (Reading::PipeFp32Cycles, &[("pipe", "fp32")]),
+            (Reading::PipeFp16Cycles, &[("pipe", "fp16")]),
+            (Reading::PipeIntCycles, &[("pipe", "int")]),
+        ],
     ),
     counter(
         "gpu_pcie_transmit_bytes_total",

@@ -10,6 +10,7 @@ use super::dcgm::counters_file::Counters;
 use super::dcgm::names::{FIELDS, Field, Source};
 use super::native_names::special;
 use super::native_names::{DCGM_ONLY, DETAIL, FAMILIES};
+use super::nvidia_smi;
 use super::page::{LINES_SKIPPED, LINES_SKIPPED_HELP};
 use crate::sample::catalogue::Reading;
 
@@ -29,7 +30,7 @@ of everything; `--inline-pod-labels` puts `namespace`, `pod` and `container` on 
 that one container holds.
 
 A GPU has at most 130 native series: those of Hopper with NVLink and without fans, held by one
-container, before its first Xid. Series with (detail) are on a page with `--native.detail` only, 14
+container, before its first Xid. Series with (detail) are on a page with `--native.detail` only, 25
 per GPU.
 
 ```text
@@ -64,6 +65,24 @@ errors) is on each of them, as with DCGM: a sum over power counts it once for ea
 
 | name | other spellings | unit | native | in the default file |
 | --- | --- | --- | --- | --- |
+";
+
+const OTHERS_HEAD: &str = "
+## Names of other exporters
+
+`--naming`, and `?naming=` of `/metrics`, take any of these, separated by commas. A name that two of them
+have is on the page once.
+
+| naming | names |
+| --- | --- |
+| `native` | `gpu_*` |
+| `dcgm` | those of the file of counters |
+| `dcgm-base-units` | the lines of the default file by the names that DCGM 4.6 has for their fields, such as `DCGM_FI_DEV_GPU_TEMP_CELSIUS`; a field that it did not rename has its name. `DCGM_FI_DEV_GPU_UTIL_RATIO` counts in percent, as with DCGM |
+| `dcgm-1.x` | those of dcgm-exporter 1.x, such as `dcgm_gpu_temp`, with its labels: `uuid`, `pod_name`, `pod_namespace`, `container_name` |
+| `nvidia-smi` | those of nvidia_gpu_exporter, with the label `uuid` without `GPU-`: the table below, and `nvidia_smi_gpu_info`, `_mig_info`, `_index`, `_fan_speed_ratio` (the first fan), `_mig_mode_current`, `_gpu_recovery_action`, `_energy_joules_total`, `_xid_errors_total`, `_xid_last_timestamp_seconds`. What that exporter tells of its own collections is in `gpu_exporter_*` |
+
+| name | native |
+| --- | --- |
 ";
 
 const LABELS_HEAD: &str = "
@@ -120,6 +139,15 @@ pub fn markdown() -> String {
     page.push_str(LABELS_HEAD);
     for field in FIELDS.iter().filter(|field| matches!(field.source, Source::Fact(_))) {
         let _ = writeln!(page, "| `{}` | {} |", field.name, codes(field.aliases));
+    }
+    page.push_str(OTHERS_HEAD);
+    for (name, _, reading) in nvidia_smi::READINGS {
+        let native = native(Source::Reading(*reading));
+        let _ = writeln!(page, "| `nvidia_smi_{name}` | {native} |");
+    }
+    for (name, _, reading) in nvidia_smi::OF_INSTANCES {
+        let native = native(Source::Reading(*reading)).replacen("gpu_", "gpu_mig_", 1);
+        let _ = writeln!(page, "| `nvidia_smi_{name}` | {native} |");
     }
     page
 }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod dcgm;
+mod namings;
 mod native;
 mod values;
 

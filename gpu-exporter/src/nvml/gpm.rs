@@ -39,6 +39,14 @@ impl Pair {
         })
     }
 
+    /// What happened between the two samples, by other ids than before. One call.
+    ///
+    /// # Errors
+    /// The library's answer, which says nothing of the pair.
+    pub fn again(&self, ids: &[u32]) -> Result<Vec<Result<f64, ReturnCode>>, NvmlError> {
+        self.later.metrics_since(&self.earlier, ids)
+    }
+
     /// Takes a sample. Returns what happened since the one before, by id and in NVML's units; `None`
     /// if there was none of a useful age. Two calls.
     ///

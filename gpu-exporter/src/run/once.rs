@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_model::exposition::{Format, Writer};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::CountersFile;
+use super::sampling::Sampling;
 use super::sources::Published;
 use super::{RunError, until_ready};
 use crate::attribute::board::Board as PodBoard;
@@ -18,14 +18,11 @@ use crate::config::Config;
 use crate::expose::http::Source as _;
 use crate::expose::page::Pages;
 use crate::nvml::library::Source;
-use crate::sample::driver::{Driver, SampleError};
+use crate::sample::driver::Driver;
 use crate::sample::metrics::Metrics;
 
 /// A driver that does not start by then is shown as it is.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Threads and NVML have 2 s each to end. A driver that hangs does not keep the page back.
-const ENDING: Duration = Duration::from_secs(5);
 
 pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     let (_, counters) = CountersFile::load(config.page.dcgm.counters_file.clone())?;
@@ -34,13 +31,7 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
         Driver::new(source, config.sampling.clone(), config.require_gpu, Metrics::default());
     let board = driver.board();
     let stop = CancellationToken::new();
-    let thread_stop = stop.clone();
-    // not a task of the runtime, whose end would wait for a call that hangs
-    let (report, mut ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("sample".to_owned())
-        .spawn(move || report.send(driver.run(&thread_stop)))
-        .map_err(|cause| SampleError::Thread { cause })?;
+    let mut sampling = Sampling::start(driver, stop.clone())?;
     let readings = async {
         let _ = tokio::time::timeout(PATIENCE, until_ready(&board)).await;
         // rates and activity need two readings, which come by the clock
@@ -48,7 +39,7 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     };
     tokio::select! {
         // nobody asked it to
-        early = &mut ended => return Ok(early.unwrap_or_else(|_| Err(vanished()))?),
+        early = sampling.ended() => return Ok(early?),
         () = readings => {}
     }
     let pods = Arc::new(PodBoard::default());
@@ -65,13 +56,6 @@ pub(super) async fn print(config: &Config) -> Result<(), RunError> {
     pages.write(&mut writer, &config.page.naming, &snapshot, &allocations);
     pages.write_own(&mut writer, &config.page.naming, &snapshot, &allocations);
     stop.cancel();
-    if let Ok(Ok(ended)) = tokio::time::timeout(ENDING, ended).await {
-        ended?;
-    }
+    sampling.end().await?;
     io::stdout().write_all(&writer.finish()).map_err(RunError::Output)
-}
-
-/// It can only have panicked.
-fn vanished() -> SampleError {
-    SampleError::Thread { cause: io::Error::other("the thread that samples has vanished") }
 }

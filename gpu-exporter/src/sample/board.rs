@@ -17,6 +17,10 @@ use crate::nvml::identity::Identity;
 /// A call that takes longer hangs.
 pub const STUCK_AFTER: Duration = Duration::from_secs(5);
 
+/// A start of NVML that takes longer hangs for good. Without persistence mode the driver may take
+/// some 3 s for each GPU, and a node has up to 16.
+const START_STUCK_AFTER: Duration = Duration::from_mins(1);
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -48,6 +52,8 @@ struct Latest {
     /// Attempts in a row with the same trouble.
     attempts: u32,
     absence: Option<Absence>,
+    /// NVML's index as the last look at all GPUs had it.
+    index: u32,
 }
 
 /// The place of one GPU.
@@ -66,7 +72,7 @@ impl Slot {
         let snapshot = DeviceSnapshot { identity: Arc::new(identity), ..DeviceSnapshot::default() };
         Self {
             uuid,
-            latest: Mutex::new(Latest { snapshot: Arc::new(snapshot), ..Latest::default() }),
+            latest: Mutex::new(Latest { snapshot: Arc::new(snapshot), index, ..Latest::default() }),
             busy_since: Mutex::default(),
             xids: Mutex::new(Xids::new(settings.xid_window)),
             wants_rescan: AtomicBool::new(false),
@@ -123,8 +129,8 @@ impl Slot {
         latest.trouble.map(|trouble| (trouble, latest.attempts))
     }
 
-    /// The index that is shown.
-    pub fn index(&self) -> u32 {
+    /// The index that the worker knows.
+    pub fn index_read(&self) -> u32 {
         lock(&self.latest).snapshot.identity.index
     }
 
@@ -164,9 +170,13 @@ impl Slot {
     fn shown(&self, now: Instant, sampling: Duration) -> DeviceSnapshot {
         let latest = lock(&self.latest);
         let snapshot = Arc::clone(&latest.snapshot);
-        let (at, absence) = (latest.at, latest.absence);
+        let (at, absence, index) = (latest.at, latest.absence, latest.index);
         drop(latest);
         let mut shown = (*snapshot).clone();
+        if shown.identity.index != index {
+            // workers learn of a shift one after the other: two GPUs would have one index meanwhile
+            Arc::make_mut(&mut shown.identity).index = index;
+        }
         let xids = lock(&self.xids);
         shown.xids = xids.snapshot(now);
         shown.last_xid = xids.last();
@@ -208,13 +218,41 @@ impl Slot {
 pub struct Board {
     settings: Arc<Sampling>,
     driver: Mutex<DriverState>,
+    /// Since when the thread that starts NVML and looks for GPUs has been at it.
+    step_since: Mutex<Option<Instant>>,
     slots: RwLock<Vec<Arc<Slot>>>,
 }
 
 impl Board {
     /// An empty one.
     pub fn new(settings: Arc<Sampling>) -> Self {
-        Self { settings, driver: Mutex::default(), slots: RwLock::default() }
+        let (driver, step_since, slots) = <_>::default();
+        Self { settings, driver, step_since, slots }
+    }
+
+    /// NVML is being started, or GPUs be looked for, from now on.
+    pub fn begin_step(&self, now: Instant) {
+        *lock(&self.step_since) = Some(now);
+    }
+
+    /// That came to its end.
+    pub fn end_step(&self) {
+        *lock(&self.step_since) = None;
+    }
+
+    fn is_step_longer(&self, limit: Duration, now: Instant) -> bool {
+        let since = *lock(&self.step_since);
+        since.is_some_and(|since| now.saturating_duration_since(since) > limit)
+    }
+
+    /// Whether NVML works, as it is to be shown at `now`: a start that hangs is told as such.
+    fn driver_at(&self, now: Instant) -> DriverState {
+        match self.driver() {
+            DriverState::Down(_) if self.is_step_longer(STUCK_AFTER, now) => {
+                DriverState::Down("hung".to_owned())
+            }
+            state => state,
+        }
     }
 
     /// Whether NVML works.
@@ -249,17 +287,30 @@ impl Board {
         slot
     }
 
+    /// Says at which indices GPUs are, of all at once: no page has two at the same.
+    pub fn set_indices<'a>(&self, indices: impl IntoIterator<Item = (&'a str, u32)>) {
+        let slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        for (uuid, index) in indices {
+            if let Some(slot) = slots.iter().find(|slot| slot.uuid == uuid) {
+                lock(&slot.latest).index = index;
+            }
+        }
+    }
+
     /// Everything, as it is to be shown at `now`. Makes no call of the driver.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let shown = |slot: &Arc<Slot>| Arc::new(slot.shown(now, self.settings.interval));
-        let mut devices: Vec<Arc<DeviceSnapshot>> = self.slots().iter().map(shown).collect();
+        // held throughout, or indices could change between two GPUs
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let mut devices: Vec<Arc<DeviceSnapshot>> = slots.iter().map(shown).collect();
+        drop(slots);
         devices.sort_by(|one, other| {
             let key = |device: &DeviceSnapshot| {
                 (device.identity.index, !device.is_up, device.identity.uuid.clone())
             };
             key(one).cmp(&key(other))
         });
-        Snapshot { driver: self.driver(), devices }
+        Snapshot { driver: self.driver_at(now), devices }
     }
 
     /// Whether every GPU has been read once, so that a page is complete. True without GPUs.
@@ -273,15 +324,20 @@ impl Board {
     /// Whether a page says something: NVML was tried, and every GPU it has was read. A node whose
     /// driver does not work is ready, too: Prometheus has to see that.
     pub fn is_ready(&self, now: Instant) -> bool {
-        self.driver() != DriverState::default() && self.is_complete(now)
+        self.driver_at(now) != DriverState::default() && self.is_complete(now)
     }
 
-    /// Whether all GPUs that are there hang at once, so that only a restart may help. False without
-    /// GPUs.
+    /// Whether nothing is read any more, so that only a restart may help: all GPUs that are there
+    /// hang at once, or none is read and NVML's start has been hanging for a minute.
     pub fn is_stuck(&self, now: Instant) -> bool {
         let mut slots = self.slots();
         slots.retain(|slot| slot.absence() != Some(Absence::Gone));
-        !slots.is_empty() && slots.iter().all(|slot| slot.stuck_for(now).is_some())
+        let hangs = |slot: &Arc<Slot>| slot.stuck_for(now).is_some();
+        if !slots.is_empty() && slots.iter().all(hangs) {
+            return true;
+        }
+        let is_idle = |slot: &Arc<Slot>| slot.absence().is_some() || hangs(slot);
+        self.is_step_longer(START_STUCK_AFTER, now) && slots.iter().all(is_idle)
     }
 }
 
@@ -338,6 +394,49 @@ mod tests {
         board.place("GPU-a", 0).set_absent(Some(Absence::Gone));
         let shown = board.snapshot(start);
         assert_eq!((shown.devices[0].is_up, shown.devices[0].down_reason), (false, "gone"));
+    }
+
+    #[test]
+    fn a_start_of_nvml_that_hangs_is_shown_after_5_s_and_unhealthy_after_a_minute() {
+        let (board, start) = (board(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        board.begin_step(start);
+        assert!(!board.is_ready(at(5)));
+        assert_eq!(board.snapshot(at(5)).driver, DriverState::default());
+        let hung = DriverState::Down("hung".to_owned());
+        assert_eq!(board.snapshot(at(6)).driver, hung);
+        assert!(board.is_ready(at(6)), "Prometheus has to see it");
+        assert!(!board.is_stuck(at(60)));
+        assert!(board.is_stuck(at(61)));
+        // a GPU that is read is worth more than a look for others
+        board.place("GPU-a", 0).publish(&read_at(at(61), "GPU-a", 0), None, 0, at(61));
+        assert!(!board.is_stuck(at(61)));
+        board.place("GPU-a", 0).set_absent(Some(Absence::Driver));
+        assert!(board.is_stuck(at(61)));
+        board.end_step();
+        assert!(!board.is_stuck(at(99)));
+        assert_eq!(board.snapshot(at(99)).driver, DriverState::default());
+    }
+
+    #[test]
+    fn two_gpus_never_share_an_index_although_workers_learn_of_a_shift_one_by_one() {
+        let (board, now) = (board(), Instant::now());
+        for (index, uuid) in (0..).zip(["GPU-a", "GPU-b"]) {
+            board.place(uuid, index).publish(&read_at(now, uuid, index), None, 0, now);
+        }
+        let shown = || -> Vec<(String, u32)> {
+            let devices = board.snapshot(now).devices;
+            let named = |one: &Arc<DeviceSnapshot>| (one.identity.uuid.clone(), one.identity.index);
+            devices.iter().map(named).collect()
+        };
+        let named = |uuids: [&str; 2]| -> Vec<(String, u32)> {
+            uuids.map(str::to_owned).into_iter().zip(0..).collect()
+        };
+        // one worker knows already
+        board.place("GPU-b", 0).publish(&read_at(now, "GPU-b", 0), None, 0, now);
+        assert_eq!(shown(), named(["GPU-a", "GPU-b"]));
+        board.set_indices([("GPU-b", 0), ("GPU-a", 1)]);
+        assert_eq!(shown(), named(["GPU-b", "GPU-a"]), "the other one does not know yet");
     }
 
     #[test]

@@ -189,6 +189,28 @@ readings! {
         NvlinkTransmitRate,
         /// Bytes per second into the GPU, all links.
         NvlinkReceiveRate,
+        /// Cycles of the SM clock, a counter since the GPU was reset.
+        SmCycles,
+        /// Cycles, a counter: of `SmActive`.
+        SmActiveCycles,
+        /// Cycles, a counter: of `TensorActive`.
+        TensorActiveCycles,
+        /// Cycles, a counter.
+        TensorDfmaCycles,
+        /// Cycles, a counter.
+        TensorHmmaCycles,
+        /// Cycles, a counter.
+        TensorDmmaCycles,
+        /// Cycles, a counter.
+        TensorImmaCycles,
+        /// Cycles, a counter.
+        PipeFp64Cycles,
+        /// Cycles, a counter.
+        PipeFp32Cycles,
+        /// Cycles, a counter.
+        PipeFp16Cycles,
+        /// Cycles, a counter.
+        PipeIntCycles,
     }
     Fields {
         /// Joules, a counter since the driver was loaded.

@@ -9,6 +9,7 @@ use super::catalogue::{Cadence, Reading};
 use super::gauges::{FALLBACKS, known};
 use super::reader::Reader;
 use super::readings::Readings;
+use super::scale::{Nanos, Scale};
 use super::snapshot::Link;
 use crate::nvml::error::{NvmlError, ReturnCode};
 use crate::nvml::fields::{self, Answers, Field, Numbering};
@@ -16,40 +17,41 @@ use crate::nvml::fields::{self, Answers, Field, Numbering};
 /// Most links of a GPU.
 pub const MAX_LINKS: u32 = 36;
 
-const KIB: f64 = 1024.0;
-const MILLI: f64 = 1e-3;
-const NANO: f64 = 1e-9;
+const ONE: Scale = Scale::ONE;
+const KIB: Scale = Scale::KIB;
+const MILLI: Scale = Scale::MILLI;
+const NANO: Scale = Scale::NANO;
 
 /// What each reading is read from, and what one unit of it is. Where a reading has two fields, the
 /// first that is supported counts.
-const FIELDS: [(Reading, Field, f64); 40] = [
+const FIELDS: [(Reading, Field, Scale); 40] = [
     (Reading::Power, Field::POWER_AVERAGE, MILLI),
     (Reading::PowerInstant, Field::POWER_INSTANT, MILLI),
-    (Reading::TemperatureMemory, Field::MEMORY_TEMPERATURE, 1.0),
+    (Reading::TemperatureMemory, Field::MEMORY_TEMPERATURE, ONE),
     (Reading::Energy, Field::ENERGY, MILLI),
-    (Reading::PcieTransmitBytes, Field::PCIE_TRANSMIT_BYTES, 1.0),
-    (Reading::PcieReceiveBytes, Field::PCIE_RECEIVE_BYTES, 1.0),
-    (Reading::PcieReplays, Field::PCIE_REPLAYS, 1.0),
-    (Reading::PcieReplayRollovers, Field::PCIE_REPLAY_ROLLOVERS, 1.0),
-    (Reading::PcieCorrectableErrors, Field::PCIE_CORRECTABLE_ERRORS, 1.0),
-    (Reading::PcieNonFatalErrors, Field::PCIE_NON_FATAL_ERRORS, 1.0),
-    (Reading::PcieFatalErrors, Field::PCIE_FATAL_ERRORS, 1.0),
+    (Reading::PcieTransmitBytes, Field::PCIE_TRANSMIT_BYTES, ONE),
+    (Reading::PcieReceiveBytes, Field::PCIE_RECEIVE_BYTES, ONE),
+    (Reading::PcieReplays, Field::PCIE_REPLAYS, ONE),
+    (Reading::PcieReplayRollovers, Field::PCIE_REPLAY_ROLLOVERS, ONE),
+    (Reading::PcieCorrectableErrors, Field::PCIE_CORRECTABLE_ERRORS, ONE),
+    (Reading::PcieNonFatalErrors, Field::PCIE_NON_FATAL_ERRORS, ONE),
+    (Reading::PcieFatalErrors, Field::PCIE_FATAL_ERRORS, ONE),
     (Reading::NvlinkTransmitBytes, Field::NVLINK_DATA_TRANSMIT, KIB),
-    (Reading::NvlinkTransmitBytes, Field::NVLINK_TRANSMIT_BYTES, 1.0),
+    (Reading::NvlinkTransmitBytes, Field::NVLINK_TRANSMIT_BYTES, ONE),
     (Reading::NvlinkReceiveBytes, Field::NVLINK_DATA_RECEIVE, KIB),
-    (Reading::NvlinkReceiveBytes, Field::NVLINK_RECEIVE_BYTES, 1.0),
-    (Reading::NvlinkCrcFlitErrors, Field::NVLINK_CRC_FLIT_ERRORS, 1.0),
-    (Reading::NvlinkCrcDataErrors, Field::NVLINK_CRC_DATA_ERRORS, 1.0),
-    (Reading::NvlinkReplayErrors, Field::NVLINK_REPLAY_ERRORS, 1.0),
-    (Reading::NvlinkRecoveryErrors, Field::NVLINK_RECOVERY_ERRORS, 1.0),
-    (Reading::EccCorrectedVolatile, Field::ECC_SBE_VOLATILE, 1.0),
-    (Reading::EccUncorrectedVolatile, Field::ECC_DBE_VOLATILE, 1.0),
-    (Reading::EccCorrectedAggregate, Field::ECC_SBE_AGGREGATE, 1.0),
-    (Reading::EccUncorrectedAggregate, Field::ECC_DBE_AGGREGATE, 1.0),
-    (Reading::RemappedRowsCorrectable, Field::REMAPPED_CORRECTABLE, 1.0),
-    (Reading::RemappedRowsUncorrectable, Field::REMAPPED_UNCORRECTABLE, 1.0),
-    (Reading::RowRemapPending, Field::REMAPPED_PENDING, 1.0),
-    (Reading::RowRemapFailure, Field::REMAPPED_FAILURE, 1.0),
+    (Reading::NvlinkReceiveBytes, Field::NVLINK_RECEIVE_BYTES, ONE),
+    (Reading::NvlinkCrcFlitErrors, Field::NVLINK_CRC_FLIT_ERRORS, ONE),
+    (Reading::NvlinkCrcDataErrors, Field::NVLINK_CRC_DATA_ERRORS, ONE),
+    (Reading::NvlinkReplayErrors, Field::NVLINK_REPLAY_ERRORS, ONE),
+    (Reading::NvlinkRecoveryErrors, Field::NVLINK_RECOVERY_ERRORS, ONE),
+    (Reading::EccCorrectedVolatile, Field::ECC_SBE_VOLATILE, ONE),
+    (Reading::EccUncorrectedVolatile, Field::ECC_DBE_VOLATILE, ONE),
+    (Reading::EccCorrectedAggregate, Field::ECC_SBE_AGGREGATE, ONE),
+    (Reading::EccUncorrectedAggregate, Field::ECC_DBE_AGGREGATE, ONE),
+    (Reading::RemappedRowsCorrectable, Field::REMAPPED_CORRECTABLE, ONE),
+    (Reading::RemappedRowsUncorrectable, Field::REMAPPED_UNCORRECTABLE, ONE),
+    (Reading::RowRemapPending, Field::REMAPPED_PENDING, ONE),
+    (Reading::RowRemapFailure, Field::REMAPPED_FAILURE, ONE),
     (Reading::LimitedSwPowerCap, Field::LIMITED_POWER, NANO),
     (Reading::LimitedSwThermal, Field::LIMITED_SW_THERMAL, NANO),
     // older drivers count all thermal limits together
@@ -60,10 +62,10 @@ const FIELDS: [(Reading, Field, f64); 40] = [
     (Reading::LimitedBoardLimit, Field::LIMITED_BOARD, NANO),
     (Reading::LimitedLowUtilization, Field::LIMITED_LOW_UTILIZATION, NANO),
     (Reading::LimitedReliability, Field::LIMITED_RELIABILITY, NANO),
-    (Reading::RecoveryAction, Field::RECOVERY_ACTION, 1.0),
-    (Reading::RetiredPagesCorrected, Field::RETIRED_SBE, 1.0),
-    (Reading::RetiredPagesUncorrected, Field::RETIRED_DBE, 1.0),
-    (Reading::RetiredPagesPending, Field::RETIRED_PENDING, 1.0),
+    (Reading::RecoveryAction, Field::RECOVERY_ACTION, ONE),
+    (Reading::RetiredPagesCorrected, Field::RETIRED_SBE, ONE),
+    (Reading::RetiredPagesUncorrected, Field::RETIRED_DBE, ONE),
+    (Reading::RetiredPagesPending, Field::RETIRED_PENDING, ONE),
 ];
 
 /// Seconds of a limit by the clock event that says it holds, where no field counts them.
@@ -86,7 +88,7 @@ pub struct Counters {
     numbering: Numbering,
     /// Limits that a field has ever counted: another count must not take its place.
     counted_by_field: [bool; LIMITS.len()],
-    limited: [f64; LIMITS.len()],
+    limited: [Nanos; LIMITS.len()],
     /// Fields that have had a value: no other takes their place when they have none for once.
     answered: [bool; FIELDS.len()],
     events_read: Option<Instant>,
@@ -105,7 +107,7 @@ impl Counters {
         Self {
             numbering,
             counted_by_field: [false; LIMITS.len()],
-            limited: [0.0; LIMITS.len()],
+            limited: [Nanos::default(); LIMITS.len()],
             answered: [false; FIELDS.len()],
             events_read: None,
             nvlink: None,
@@ -153,9 +155,9 @@ impl Counters {
             }
         }
         let answers = self.answers(&asked, reader);
-        let value = |field: Field, scale: f64| {
+        let value = |field: Field, scale: Scale| {
             let value = known(answers.get(&field)?.as_ref().ok()?.as_f64())?;
-            value.is_finite().then_some(value * scale)
+            value.is_finite().then_some(scale.of(value))
         };
         for (index, (reading, field, scale)) in FIELDS.iter().enumerate() {
             let is_first = FIELDS[..index].iter().all(|(other, ..)| other != reading);
@@ -167,7 +169,7 @@ impl Counters {
             }
         }
         if with_links {
-            self.link_count = value(Field::NVLINK_COUNT, 1.0)
+            self.link_count = value(Field::NVLINK_COUNT, ONE)
                 .and_then(|count| (0..=MAX_LINKS).find(|links| f64::from(*links) >= count))
                 .or(self.link_count);
             if let Some(links) = links {
@@ -246,25 +248,25 @@ impl Counters {
         for (place, (limit, event)) in LIMITS.iter().enumerate() {
             let Some(active) = readings.last(*event) else { continue };
             if !self.counted_by_field[place] {
-                self.limited[place] += active * passed.as_secs_f64();
-                readings.set(*limit, Some(self.limited[place]));
+                self.limited[place].add(active * passed.as_secs_f64());
+                readings.set(*limit, Some(self.limited[place].total()));
             }
         }
     }
 }
 
 /// Bytes of one link.
-const LINK_FIELDS: [(Field, f64); 4] = [
+const LINK_FIELDS: [(Field, Scale); 4] = [
     (Field::NVLINK_DATA_TRANSMIT, KIB),
-    (Field::NVLINK_TRANSMIT_BYTES, 1.0),
+    (Field::NVLINK_TRANSMIT_BYTES, ONE),
     (Field::NVLINK_DATA_RECEIVE, KIB),
-    (Field::NVLINK_RECEIVE_BYTES, 1.0),
+    (Field::NVLINK_RECEIVE_BYTES, ONE),
 ];
 
-fn show_links(links: &mut Vec<Link>, count: u32, value: impl Fn(Field, f64) -> Option<f64>) {
+fn show_links(links: &mut Vec<Link>, count: u32, value: impl Fn(Field, Scale) -> Option<f64>) {
     links.resize(count as usize, Link::default());
     for (number, link) in (0..count).zip(links) {
-        let of = |(field, scale): (Field, f64)| value(field.of_link(number), scale);
+        let of = |(field, scale): (Field, Scale)| value(field.of_link(number), scale);
         let [transmit_kib, transmit, receive_kib, receive] = LINK_FIELDS;
         link.number = number;
         link.transmit_bytes = of(transmit_kib).or_else(|| of(transmit));

@@ -23,7 +23,7 @@ use crate::config::Sampling;
 use crate::nvml::calls::{Calls, Engine};
 use crate::nvml::device::{self, Found};
 use crate::nvml::error::ReturnCode;
-use crate::nvml::fields::Numbering;
+use crate::nvml::fields::{self, Field, Numbering};
 use crate::nvml::identity::Identity;
 use crate::nvml::library::Library;
 
@@ -149,6 +149,10 @@ impl Device {
     /// Reads what is due, and returns what is wrong with the GPU, if anything.
     pub fn round(&mut self, now: Instant) -> Option<Trouble> {
         if self.trouble.is_some() && now < self.probe_at {
+            if self.trouble == Some(Trouble::ResetRequired) {
+                // what is to be done holds until the next probe
+                self.shown.readings.taken(Cadence::Fields, now);
+            }
             return self.trouble;
         }
         let is_first = self.reader.is_none();
@@ -168,9 +172,11 @@ impl Device {
             if reader.is_over() {
                 break;
             }
-            let calls = match step {
-                Step::Instance(index) => self.instances.calls(index),
-                _ => calls,
+            let (calls, is_always) = match step {
+                // once, so that its activity does not wait for its next turn
+                Step::Instance(index) if self.instances.has_begun(index) => (0, true),
+                Step::Instance(index) => (self.instances.calls(index), is_always),
+                _ => (calls, is_always),
             };
             let is_too_much = reader.calls() + calls > CALLS_PER_ROUND;
             // Nothing cheaper overtakes what does not fit, or it would never come to pass; and one
@@ -181,6 +187,11 @@ impl Device {
             others += u32::from(!is_always && calls > 0);
             self.step(step, &mut reader);
             self.schedule.done(step, now);
+            if let Step::Instance(index) = step
+                && self.instances.has_begun(index)
+            {
+                self.schedule.hasten(step);
+            }
         }
         match reader.trouble() {
             Some(trouble) => self.down(trouble, now),
@@ -286,11 +297,21 @@ impl Device {
         shown.processes.clear();
         shown.clock_events_in_window = [0; 9];
         if trouble == Trouble::ResetRequired {
-            // a reset, if the GPU did not ask for more before
-            let action = action.filter(|action| *action > 0.0).unwrap_or(1.0);
-            shown.readings.set(Reading::RecoveryAction, Some(action));
-            shown.readings.taken(Cadence::Fields, now);
+            // more than a reset may be asked for; it is a reset where the driver does not tell
+            let action = self.asked_for().or(action.filter(|action| *action > 0.0));
+            let readings = &mut self.shown.readings;
+            readings.set(Reading::RecoveryAction, Some(action.unwrap_or(1.0)));
+            readings.taken(Cadence::Fields, now);
         }
+    }
+
+    /// The recovery action, which a GPU that has to be reset still tells.
+    fn asked_for(&self) -> Option<f64> {
+        let handle = self.library.calls().device_by_uuid(&self.uuid).ok()?;
+        let field = Field::RECOVERY_ACTION;
+        let answers = fields::read(&self.library, handle, self.numbering, &[field]).ok()?;
+        let action = known(answers.get(&field)?.as_ref().ok()?.as_f64())?;
+        (action > 0.0).then_some(action)
     }
 
     fn step(&mut self, step: Step, reader: &mut Reader) {

@@ -1,7 +1,8 @@
 //! NVML's life: started, watched over, let go of, started again; and the workers that it has.
 //!
 //! State is kept by UUID across every start, so counters of this process never go down. Each step
-//! takes the time as an argument and blocks at most for the ends of threads, which are bounded.
+//! takes the time as an argument and blocks at most for the ends of threads, which are bounded, and
+//! in NVML's own start and count of GPUs: the board says since when.
 
 mod session;
 
@@ -11,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use self::session::Session;
+use self::session::{LeftOpen, Session};
 use super::board::{Absence, Board};
-use super::control::Control;
+use super::control::{Control, Released};
 use super::device::Device;
 use super::metrics::Metrics;
 use super::reader::Trouble;
@@ -41,6 +42,9 @@ const RESCAN: Duration = Duration::from_secs(30);
 
 /// Threads have so long to end, and NVML to shut down.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What NVML has of it at least, should threads take the rest.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why sampling ended although nobody asked for it.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,8 @@ pub struct Driver {
     kept: HashMap<String, Device>,
     /// Threads that did not end in time.
     stuck: HashMap<String, Worker<Device>>,
+    /// Starts of NVML that they keep open.
+    left_open: Vec<LeftOpen>,
 }
 
 impl std::fmt::Debug for Driver {
@@ -143,6 +149,7 @@ impl Driver {
             unknown: 0,
             kept: HashMap::new(),
             stuck: HashMap::new(),
+            left_open: Vec::new(),
             source,
             settings,
             require_gpu,
@@ -162,7 +169,7 @@ impl Driver {
     }
 
     /// Runs until `stop`. To be called on a thread of its own; afterwards NVML is shut down, if it
-    /// let itself be within 2 s.
+    /// let itself be within 2.5 s.
     ///
     /// # Errors
     /// [`SampleError`].
@@ -197,12 +204,19 @@ impl Driver {
     /// # Errors
     /// [`SampleError`]: the process should end.
     pub fn step(&mut self, now: Instant) -> Result<Instant, SampleError> {
+        self.board.begin_step(now);
+        let ended = self.make_step(now);
+        self.board.end_step();
+        let next = ended?;
+        let look_again = now + FIRST_PAUSE;
+        Ok(if self.left_open.is_empty() { next } else { next.min(look_again) })
+    }
+
+    fn make_step(&mut self, now: Instant) -> Result<Instant, SampleError> {
+        self.close_left_open();
         let wishes = self.control.take();
         if let Some(time) = wishes.release {
-            let time = time.min(LONGEST_RELEASE);
-            self.close("released");
-            tracing::info!(seconds = time.as_secs(), "NVML released");
-            self.phase = Phase::Released { until: now + time };
+            self.release(time.min(LONGEST_RELEASE), now);
         }
         match &self.phase {
             Phase::Released { until } if now < *until => return Ok(*until),
@@ -215,6 +229,43 @@ impl Driver {
             Phase::Down { retry_at } => *retry_at,
             Phase::Up(session) => session.next_scan(),
         })
+    }
+
+    fn release(&mut self, time: Duration, now: Instant) {
+        self.close("released");
+        self.phase = Phase::Released { until: now + time };
+        let seconds = time.as_secs();
+        let outcome = if self.left_open.is_empty() {
+            tracing::info!(seconds, "NVML released");
+            Released::ShutDown
+        } else {
+            tracing::warn!(seconds, "nothing is read, but the driver is still open");
+            Released::StillOpen
+        };
+        self.control.released(outcome);
+    }
+
+    /// Ends starts of NVML that a call kept open, once it has come back.
+    fn close_left_open(&mut self) {
+        if self.left_open.is_empty() {
+            return;
+        }
+        for (uuid, worker) in std::mem::take(&mut self.stuck) {
+            match worker.join(Instant::now()) {
+                Ok(device) => self.kept.extend(device.map(|device| (uuid, device))),
+                Err(worker) => {
+                    self.stuck.insert(uuid, worker);
+                }
+            }
+        }
+        if !self.stuck.is_empty() {
+            return;
+        }
+        let left = std::mem::take(&mut self.left_open);
+        self.left_open = left.into_iter().filter_map(|one| one.close().err()).collect();
+        if self.left_open.is_empty() {
+            tracing::info!("a call of NVML came back at last, and its start is shut down");
+        }
     }
 
     fn open(&mut self, now: Instant) -> Result<(), SampleError> {
@@ -334,7 +385,7 @@ impl Driver {
         if let Phase::Up(session) =
             std::mem::replace(&mut self.phase, Phase::Down { retry_at: (self.now)() })
         {
-            session.close(&mut self.kept, &mut self.stuck);
+            self.left_open.extend(session.close(&mut self.kept, &mut self.stuck).err());
         }
         for slot in self.board.slots() {
             slot.forget_trouble();

@@ -21,9 +21,12 @@ use crate::nvml::library::Library;
 /// How long one call waits.
 const WAIT_MS: u32 = 1_000;
 
-/// Pauses after an error.
+/// Pauses after errors that follow each other.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A set that lasted so long worked: what comes after it is no repetition of an error.
+const WORKED: Duration = Duration::from_secs(1);
 
 /// Pause after a wait that ended at once without an event, or a driver that does not wait would take
 /// a whole core. Short: what comes meanwhile may be lost.
@@ -32,6 +35,25 @@ const EARLY_PAUSE: Duration = Duration::from_millis(20);
 /// Whether a wait without an event was none.
 fn is_early(waited: Duration) -> bool {
     waited < Duration::from_millis(u64::from(WAIT_MS) / 10)
+}
+
+/// How long to wait after an error. Nothing after the first one: what happens while there is no set
+/// is lost.
+#[derive(Debug, Default)]
+struct Pauses {
+    next: Duration,
+}
+
+impl Pauses {
+    /// The pause after a set that lasted so long.
+    fn after(&mut self, lasted: Duration) -> Duration {
+        if lasted >= WORKED {
+            self.next = Duration::ZERO;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
+        pause
+    }
 }
 
 static FAILED: Repeated = Repeated::every(Duration::from_mins(1));
@@ -53,6 +75,14 @@ pub struct EventWatch {
     pub now: Now,
 }
 
+/// What a set was good for, when no error ended it.
+enum Watched {
+    /// It had GPUs, until they changed.
+    ForSomeTime,
+    /// No GPU let itself be registered.
+    Nothing,
+}
+
 impl std::fmt::Debug for EventWatch {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("EventWatch")
@@ -69,11 +99,17 @@ impl EventWatch {
     }
 
     fn run(&self, bell: &Bell) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         while !bell.is_rung() {
             let seen = self.generation.load(Ordering::Acquire);
-            match self.watch(seen, &mut pause, bell) {
-                Ok(()) => {}
+            let began = (self.now)();
+            let ended = self.watch(seen, bell);
+            let lasted = (self.now)().saturating_duration_since(began);
+            match ended {
+                Ok(Watched::ForSomeTime) => {}
+                Ok(Watched::Nothing) => {
+                    bell.wait(pauses.after(lasted));
+                }
                 Err(error) if error.code.is_permanent() => {
                     let error: &(dyn std::error::Error + 'static) = &error;
                     tracing::warn!(error, "Xids cannot be watched");
@@ -85,8 +121,7 @@ impl EventWatch {
                         let error: &(dyn std::error::Error + 'static) = &error;
                         tracing::warn!(error, suppressed, "waiting for events of GPUs failed");
                     }
-                    bell.wait(pause);
-                    pause = (pause * 2).min(LAST_PAUSE);
+                    bell.wait(pauses.after(lasted));
                 }
             }
         }
@@ -94,15 +129,13 @@ impl EventWatch {
     }
 
     /// Watches with one set, until the GPUs change.
-    fn watch(&self, seen: u64, pause: &mut Duration, bell: &Bell) -> Result<(), NvmlError> {
+    fn watch(&self, seen: u64, bell: &Bell) -> Result<Watched, NvmlError> {
         let slots = self.board.slots();
         let present = slots.iter().filter(|slot| slot.absence().is_none());
         let uuids: Vec<String> = present.map(|slot| slot.uuid().to_owned()).collect();
         let watch = Watch::new(&self.library, &uuids)?;
         if watch.is_empty() {
-            bell.wait(*pause);
-            *pause = (*pause * 2).min(LAST_PAUSE);
-            return Ok(());
+            return Ok(Watched::Nothing);
         }
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.event_watch_start.get(&[]).set(wall.as_secs_f64());
@@ -115,9 +148,8 @@ impl EventWatch {
                 }
                 None => {}
             }
-            *pause = FIRST_PAUSE;
         }
-        Ok(())
+        Ok(Watched::ForSomeTime)
     }
 
     fn happened(&self, uuid: &str, event: Event) {
@@ -141,6 +173,17 @@ impl EventWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_followed_by_another_set_at_once_and_errors_in_a_row_by_pauses() {
+        let (mut pauses, second) = (Pauses::default(), Duration::from_secs(1));
+        let in_a_row = |pauses: &mut Pauses| -> Vec<u64> {
+            (0..8).map(|_| pauses.after(Duration::ZERO).as_secs()).collect()
+        };
+        assert_eq!(in_a_row(&mut pauses), [0, 1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(pauses.after(second), Duration::ZERO, "a set that worked for a while");
+        assert_eq!(pauses.after(Duration::ZERO), second);
+    }
 
     #[test]
     fn a_wait_that_ends_at_once_is_none() {

@@ -1,6 +1,7 @@
 //! Readings that are one call each: which, how often, and in which unit NVML answers.
 
 use super::catalogue::Reading;
+use super::scale::Scale;
 use super::schedule::Rhythm;
 use crate::nvml::calls::{Calls, DeviceHandle};
 use crate::nvml::error::NvmlError;
@@ -20,8 +21,9 @@ pub struct Gauge {
     pub read: fn(&Calls, DeviceHandle, Set<'_>) -> Result<(), NvmlError>,
 }
 
-const MEGA: f64 = 1e6;
-const MILLI: f64 = 1e-3;
+const ONE: Scale = Scale::ONE;
+const MEGA: Scale = Scale::MEGA;
+const MILLI: Scale = Scale::MILLI;
 
 /// Bits of clock event reasons, by reading.
 pub const CLOCK_EVENTS: [(Reading, u64); 11] = [
@@ -49,9 +51,9 @@ pub(super) fn known(number: f64) -> Option<f64> {
     (!NONE.iter().any(|none| (none - number).abs() < 0.5)).then_some(number)
 }
 
-fn give(set: Set<'_>, reading: Reading, number: f64, scale: f64) {
+fn give(set: Set<'_>, reading: Reading, number: f64, scale: Scale) {
     if let Some(number) = known(number) {
-        set(reading, number * scale);
+        set(reading, scale.of(number));
     }
 }
 
@@ -62,20 +64,20 @@ fn exact(value: u64) -> f64 {
 
 fn memory(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let memory = calls.memory(device)?;
-    give(set, Reading::MemoryTotal, exact(memory.total), 1.0);
-    give(set, Reading::MemoryUsed, exact(memory.used), 1.0);
-    give(set, Reading::MemoryFree, exact(memory.free), 1.0);
+    give(set, Reading::MemoryTotal, exact(memory.total), ONE);
+    give(set, Reading::MemoryUsed, exact(memory.used), ONE);
+    give(set, Reading::MemoryFree, exact(memory.free), ONE);
     if let Some(reserved) = memory.reserved {
-        give(set, Reading::MemoryReserved, exact(reserved), 1.0);
+        give(set, Reading::MemoryReserved, exact(reserved), ONE);
     }
     Ok(())
 }
 
 fn bar1(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let bar1 = calls.bar1(device)?;
-    give(set, Reading::Bar1Total, exact(bar1.total), 1.0);
-    give(set, Reading::Bar1Used, exact(bar1.used), 1.0);
-    give(set, Reading::Bar1Free, exact(bar1.free), 1.0);
+    give(set, Reading::Bar1Total, exact(bar1.total), ONE);
+    give(set, Reading::Bar1Used, exact(bar1.used), ONE);
+    give(set, Reading::Bar1Free, exact(bar1.free), ONE);
     Ok(())
 }
 
@@ -97,11 +99,11 @@ fn power_limit_range(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Resul
 
 fn remap_banks(calls: &Calls, device: DeviceHandle, set: Set<'_>) -> Result<(), NvmlError> {
     let banks = calls.remap_banks(device)?;
-    give(set, Reading::RowRemapBanksMax, f64::from(banks.max), 1.0);
-    give(set, Reading::RowRemapBanksHigh, f64::from(banks.high), 1.0);
-    give(set, Reading::RowRemapBanksPartial, f64::from(banks.partial), 1.0);
-    give(set, Reading::RowRemapBanksLow, f64::from(banks.low), 1.0);
-    give(set, Reading::RowRemapBanksNone, f64::from(banks.none), 1.0);
+    give(set, Reading::RowRemapBanksMax, f64::from(banks.max), ONE);
+    give(set, Reading::RowRemapBanksHigh, f64::from(banks.high), ONE);
+    give(set, Reading::RowRemapBanksPartial, f64::from(banks.partial), ONE);
+    give(set, Reading::RowRemapBanksLow, f64::from(banks.low), ONE);
+    give(set, Reading::RowRemapBanksNone, f64::from(banks.none), ONE);
     Ok(())
 }
 
@@ -156,7 +158,7 @@ pub const GAUGES: [Gauge; 30] = [
         ],
         read: clock_events,
     },
-    gauge!(Second, TemperatureGpu = temperature(0) * 1.0),
+    gauge!(Second, TemperatureGpu = temperature(0) * ONE),
     gauge!(Fifth, ClockMemory = clock_mhz(MEM) * MEGA),
     gauge!(Fifth, ClockGraphics = clock_mhz(GRAPHICS) * MEGA),
     gauge!(Fifth, ClockVideo = clock_mhz(VIDEO) * MEGA),
@@ -176,7 +178,7 @@ pub const GAUGES: [Gauge; 30] = [
         readings: &[Reading::Bar1Total, Reading::Bar1Used, Reading::Bar1Free],
         read: bar1,
     },
-    gauge!(Fifth, TemperatureMargin = temperature_margin() * 1.0),
+    gauge!(Fifth, TemperatureMargin = temperature_margin() * ONE),
     gauge!(Slow, ClockMaxSm = max_clock_mhz(SM) * MEGA),
     gauge!(Slow, ClockMaxMemory = max_clock_mhz(MEM) * MEGA),
     gauge!(Slow, ClockMaxGraphics = max_clock_mhz(GRAPHICS) * MEGA),
@@ -189,14 +191,14 @@ pub const GAUGES: [Gauge; 30] = [
         readings: &[Reading::PowerLimitMin, Reading::PowerLimitMax],
         read: power_limit_range,
     },
-    gauge!(Slow, ThresholdShutdown = temperature_threshold(0) * 1.0),
-    gauge!(Slow, ThresholdSlowdown = temperature_threshold(1) * 1.0),
-    gauge!(Slow, ThresholdMemoryMax = temperature_threshold(2) * 1.0),
-    gauge!(Slow, ThresholdGpuMax = temperature_threshold(3) * 1.0),
-    gauge!(Slow, PcieLinkGeneration = pcie_generation() * 1.0),
-    gauge!(Slow, PcieLinkGenerationMax = max_pcie_generation() * 1.0),
-    gauge!(Slow, PcieLinkWidth = pcie_width() * 1.0),
-    gauge!(Slow, PcieLinkWidthMax = max_pcie_width() * 1.0),
+    gauge!(Slow, ThresholdShutdown = temperature_threshold(0) * ONE),
+    gauge!(Slow, ThresholdSlowdown = temperature_threshold(1) * ONE),
+    gauge!(Slow, ThresholdMemoryMax = temperature_threshold(2) * ONE),
+    gauge!(Slow, ThresholdGpuMax = temperature_threshold(3) * ONE),
+    gauge!(Slow, PcieLinkGeneration = pcie_generation() * ONE),
+    gauge!(Slow, PcieLinkGenerationMax = max_pcie_generation() * ONE),
+    gauge!(Slow, PcieLinkWidth = pcie_width() * ONE),
+    gauge!(Slow, PcieLinkWidthMax = max_pcie_width() * ONE),
     Gauge {
         rhythm: Rhythm::Slow,
         readings: &[
@@ -218,8 +220,8 @@ pub const GAUGES: [Gauge; 30] = [
             Ok(())
         },
     },
-    gauge!(Slow, FabricState = fabric_state() * 1.0),
-    gauge!(Slow, PersistenceMode = persistence_mode() * 1.0),
+    gauge!(Slow, FabricState = fabric_state() * ONE),
+    gauge!(Slow, PersistenceMode = persistence_mode() * ONE),
 ];
 
 /// Calls for what the driver does not tell as a field.
@@ -236,7 +238,7 @@ pub const FALLBACKS: [(Field, Gauge); 3] = [
             },
         },
     ),
-    (Field::PCIE_REPLAYS, gauge!(Fifth, PcieReplays = pcie_replays() * 1.0)),
+    (Field::PCIE_REPLAYS, gauge!(Fifth, PcieReplays = pcie_replays() * ONE)),
 ];
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ struct Instance {
     handle: DeviceHandle,
     activity: Activity,
     readings: Readings,
+    /// Up to 2.
+    reads: u8,
 }
 
 /// The instances of a GPU; none where MIG is off.
@@ -52,6 +54,7 @@ impl Instances {
                     identity: Arc::new(identity),
                     handle,
                     readings: Readings::default(),
+                    reads: 0,
                 },
             };
             self.known.push(instance);
@@ -67,6 +70,7 @@ impl Instances {
     /// anew.
     pub fn read(&mut self, index: u32, reader: &mut Reader) -> bool {
         let Some(instance) = self.known.get_mut(index as usize) else { return true };
+        instance.reads = (instance.reads + 1).min(2);
         let handle = instance.handle;
         let uuid = reader.ask(("migUuid", index), |calls, _| calls.uuid(handle));
         if reader.is_over() {
@@ -89,6 +93,12 @@ impl Instances {
         instance.activity.read(reader, readings);
         readings.taken(Cadence::Activity, reader.now());
         true
+    }
+
+    /// Whether an instance has one sample of activity and nothing to show of it: the next round has
+    /// the other one. False once a second attempt was made, whatever came of it.
+    pub fn has_begun(&self, index: u32) -> bool {
+        self.known.get(index as usize).is_some_and(|instance| instance.reads == 1)
     }
 
     /// Calls that reading an instance takes: none where there is none.

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::scale::Nanos;
+
 /// Without points for longer than this, something else has to stand in.
 pub const GAP: Duration = Duration::from_secs(2);
 
@@ -24,7 +26,7 @@ pub struct Counted {
 /// The integral of one stream of points.
 #[derive(Debug, Clone, Default)]
 pub struct Integral {
-    total: f64,
+    total: Nanos,
     /// Of the last point, in microseconds of the driver's clock.
     stamp: Option<u64>,
     /// When the last point was read, or the stream begun.
@@ -40,7 +42,7 @@ pub struct Integral {
 impl Integral {
     /// Seconds so far.
     pub fn total(&self) -> f64 {
-        self.total
+        self.total.total()
     }
 
     /// Time stamp of the newest point, 0 before the first: only newer points are asked for.
@@ -62,12 +64,12 @@ impl Integral {
         let passed = Duration::from_micros(stamp - before);
         let left = (passed.as_secs_f64() - filled).max(0.0);
         if passed <= GAP {
-            self.total += value * left;
+            self.total.add(value * left);
             self.period = Some(passed.as_secs_f64().min(LONGEST_PERIOD));
             return Counted { seconds: left, is_gap: false };
         }
         let own = left.min(self.period.unwrap_or(LONGEST_PERIOD));
-        self.total += value * own + last_value * (left - own);
+        self.total.add(value * own + last_value * (left - own));
         Counted { seconds: own, is_gap: !was_dry }
     }
 
@@ -86,7 +88,7 @@ impl Integral {
         let progress = self.progress.unwrap_or(now);
         let since = now.saturating_duration_since(progress).as_secs_f64();
         let seconds = (since - self.filled).max(0.0);
-        self.total += value * seconds;
+        self.total.add(value * seconds);
         self.filled = since;
         self.value = value;
         let is_gap = !std::mem::replace(&mut self.is_dry, true) && self.stamp.is_some();
@@ -116,6 +118,15 @@ mod tests {
             integral.point(now, 5_000_000 + 167_000 * index as u64, value);
         }
         assert!(close(integral.total(), 0.167 * 1.2), "{}", integral.total());
+    }
+
+    #[test]
+    fn a_sum_of_many_periods_has_the_digits_of_its_points() {
+        let (now, mut integral) = (Instant::now(), Integral::default());
+        for index in 0..=6_000_u64 {
+            integral.point(now, 1 + 167_000 * index, 0.07);
+        }
+        assert_eq!(integral.total().to_string(), "70.14");
     }
 
     #[test]

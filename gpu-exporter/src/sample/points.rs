@@ -10,6 +10,7 @@ use super::gauges::known;
 use super::integral::{Counted, Integral};
 use super::reader::Reader;
 use super::readings::Readings;
+use super::scale::{Micros, Nanos, Scale};
 use super::snapshot::{DISTRIBUTION_BOUNDS, Distribution};
 use super::window::TrailingWindow;
 use crate::nvml::calls::Engine;
@@ -91,12 +92,14 @@ impl Stream {
         if self != Self::Power {
             return share(value);
         }
-        known(value).filter(|value| value.is_finite() && *value >= 0.0).map(|value| value * 1e-3)
+        known(value)
+            .filter(|value| value.is_finite() && *value >= 0.0)
+            .map(|value| Scale::MILLI.of(value))
     }
 }
 
 /// From percent. A little above 100 is rounded, anything else out of range is no number.
-fn share(percent: f64) -> Option<f64> {
+pub(super) fn share(percent: f64) -> Option<f64> {
     (0.0..=110.0).contains(&percent).then(|| (percent / 100.0).min(1.0))
 }
 
@@ -114,7 +117,9 @@ pub struct Points {
     utilization: TrailingWindow,
     power: TrailingWindow,
     distribution: Distribution,
-    stalled: f64,
+    stalled: Nanos,
+    /// Of the points in the distribution.
+    spread: Micros,
     /// Percent of GPU and memory by the getter, of the current round.
     rates: Option<(Instant, Option<(f64, f64)>)>,
 }
@@ -127,7 +132,8 @@ impl Points {
             utilization: TrailingWindow::new(window, now),
             power: TrailingWindow::new(window, now),
             distribution: Distribution::default(),
-            stalled: 0.0,
+            stalled: Nanos::default(),
+            spread: Micros::default(),
             rates: None,
         }
     }
@@ -250,7 +256,7 @@ impl Points {
             Stream::Gpu => {
                 self.utilization.add(at, value, counted.seconds);
                 if is_held && value < IDLE {
-                    self.stalled += counted.seconds;
+                    self.stalled.add(counted.seconds);
                 }
             }
             Stream::Power => self.power.add(at, value, counted.seconds),
@@ -261,7 +267,8 @@ impl Points {
     fn spread(&mut self, value: f64) {
         let bucket = DISTRIBUTION_BOUNDS.iter().position(|bound| value <= *bound);
         self.distribution.counts[bucket.unwrap_or(DISTRIBUTION_BOUNDS.len())] += 1;
-        self.distribution.sum += value;
+        self.spread.add(value);
+        self.distribution.sum = self.spread.total();
     }
 
     fn show(
@@ -282,9 +289,12 @@ impl Points {
         match stream {
             Stream::Gpu => {
                 readings.set(Reading::UtilizationWindowMax, self.utilization.max(now));
-                readings.set(Reading::UtilizationWindowAverage, self.utilization.average(now));
+                // points are whole percents: more digits are none of the driver's
+                let average = self.utilization.average(now);
+                let average = average.map(|average| (average * 1e6).round() / 1e6);
+                readings.set(Reading::UtilizationWindowAverage, average);
                 let has_counted = self.taps[place].has_counted;
-                readings.set(Reading::StallSeconds, has_counted.then_some(self.stalled));
+                readings.set(Reading::StallSeconds, has_counted.then(|| self.stalled.total()));
             }
             Stream::Power => readings.set(Reading::PowerWindowMax, self.power.max(now)),
             Stream::Memory | Stream::Engine(_) => {}

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::points;
 use super::reader::Reader;
 use super::snapshot::Process;
 use crate::nvml::calls::buffers::{ProcessKind, RunningProcess};
@@ -15,8 +16,8 @@ const KINDS: [ProcessKind; 3] = [ProcessKind::Compute, ProcessKind::Graphics, Pr
 #[derive(Debug, Default)]
 pub struct Processes {
     running: [Vec<RunningProcess>; KINDS.len()],
-    /// Share of SM time by process; `None` where the driver does not tell.
-    shares: Option<BTreeMap<u32, f64>>,
+    /// Share of SM time by process; `None` where the driver does not tell, of all or of one.
+    shares: Option<BTreeMap<u32, Option<f64>>>,
     /// Newest sample of utilization, by the driver's clock.
     newest: u64,
     /// What is read next; `None`: everything.
@@ -46,16 +47,16 @@ impl Processes {
         self.shown()
     }
 
-    fn read_shares(&mut self, reader: &mut Reader) -> Option<BTreeMap<u32, f64>> {
+    fn read_shares(&mut self, reader: &mut Reader) -> Option<BTreeMap<u32, Option<f64>>> {
         let newest = self.newest;
         let samples = reader
             .ask(("processUtilization", 0), |calls, gpu| calls.process_utilization(gpu, newest))?;
-        let mut shares: BTreeMap<u32, (u64, f64)> = BTreeMap::new();
+        let mut shares: BTreeMap<u32, (u64, Option<f64>)> = BTreeMap::new();
         for (pid, stamp, percent) in samples {
             self.newest = self.newest.max(stamp);
             let share = shares.entry(pid).or_default();
             if stamp >= share.0 {
-                *share = (stamp, (f64::from(percent) / 100.0).min(1.0));
+                *share = (stamp, points::share(f64::from(percent)));
             }
         }
         Some(shares.into_iter().map(|(pid, (_, share))| (pid, share)).collect())
@@ -70,7 +71,7 @@ impl Processes {
             // knows in which of them it was
             let shares = self.shares.as_ref().filter(|_| one.mig.is_none());
             let sm_utilization =
-                shares.map(|shares| shares.get(&one.pid).copied().unwrap_or_default());
+                shares.and_then(|shares| shares.get(&one.pid).copied().unwrap_or(Some(0.0)));
             // the same process under two kinds has the same memory: it is told per process
             shown.entry((one.pid, one.mig)).or_insert(Process {
                 pid: one.pid,

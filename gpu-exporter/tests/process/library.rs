@@ -51,7 +51,8 @@ fn a_library_is_loaded_by_its_path_and_a_scrape_calls_nothing_in_it() {
         assert_eq!(exporter.get("/metrics").status, 200);
     }
     // once the end is in the log, everything before it is
-    exporter.post_release("1m");
+    let answer = exporter.post_release("1m");
+    assert!(answer.contains(" 200 "), "{answer}");
     exporter.await_line("gpu_exporter_nvml_up{reason=\"released\"} 0");
     stack_tests::patience::await_condition("the shutdown is logged", || {
         std::fs::read_to_string(&log).unwrap().contains("nvmlShutdown")

@@ -157,6 +157,21 @@ impl Counters {
         Self::parse(include_str!("default-counters.csv"))
     }
 
+    /// Those of the default file, by the names of DCGM 4.6.
+    pub(in crate::expose) fn base_units() -> Self {
+        Self::parse(include_str!("base-unit-counters.csv"))
+    }
+
+    /// The names of version 1.
+    pub(in crate::expose) fn version_1() -> Self {
+        Self::parse(include_str!("version-1-counters.csv"))
+    }
+
+    /// Whether there is a metric of this name.
+    pub(in crate::expose) fn has(&self, name: &str) -> bool {
+        self.metrics.iter().any(|metric| metric.name == name)
+    }
+
     /// Lines that could not be used.
     pub fn skipped(&self) -> usize {
         self.skipped
@@ -244,6 +259,21 @@ mod tests {
         let counters = Counters::built_in();
         assert_eq!(counters.problems(), []);
         assert_eq!((counters.metrics.len(), counters.labels.len()), (25, 1));
+    }
+
+    #[test]
+    fn the_other_built_in_lines_are_names_of_the_same_fields() {
+        let (default, version_1) = (Counters::built_in(), Counters::version_1());
+        let base_units = Counters::base_units();
+        assert_eq!((base_units.problems(), version_1.problems()), (&[][..], &[][..]));
+        assert_eq!((base_units.metrics.len(), base_units.labels.len()), (25, 1));
+        assert_eq!(version_1.metrics.len(), 39);
+        assert!(version_1.metrics.iter().all(|metric| metric.name.starts_with("dcgm_")));
+        for metric in &default.metrics {
+            let is_same = |other: &&Metric| other.field.source == metric.field.source;
+            let other = base_units.metrics.iter().find(is_same);
+            assert!(other.is_some_and(|other| other.kind == metric.kind), "{}", metric.name);
+        }
     }
 
     #[test]

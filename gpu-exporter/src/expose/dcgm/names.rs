@@ -192,6 +192,9 @@ pub(in crate::expose) const FIELDS: &[Field] = &[
     hertz("DCGM_FI_DEV_SM_CLOCK_HERTZ", Reading::ClockSm),
     hertz("DCGM_FI_DEV_MEMORY_CLOCK_HERTZ", Reading::ClockMemory),
     hertz("DCGM_FI_DEV_VIDEO_CLOCK_HERTZ", Reading::ClockVideo),
+    hertz("DCGM_FI_DEV_SM_MAX_CLOCK_HERTZ", Reading::ClockMaxSm),
+    hertz("DCGM_FI_DEV_MEMORY_MAX_CLOCK_HERTZ", Reading::ClockMaxMemory),
+    hertz("DCGM_FI_DEV_VIDEO_MAX_CLOCK_HERTZ", Reading::ClockMaxVideo),
     plain("DCGM_FI_DEV_PSTATE", &["DCGM_FI_DEV_GPU_PSTATE"], Reading::PerformanceState),
     plain("DCGM_FI_DEV_CLOCK_THROTTLE_REASONS", &["DCGM_FI_DEV_CLOCKS_EVENT_REASONS"], Reading::ClockEventBits),
     // temperature
@@ -239,7 +242,7 @@ pub(in crate::expose) const FIELDS: &[Field] = &[
     mib("DCGM_FI_DEV_BAR1_TOTAL", &[], Reading::Bar1Total),
     mib("DCGM_FI_DEV_BAR1_USED", &[], Reading::Bar1Used),
     mib("DCGM_FI_DEV_BAR1_FREE", &[], Reading::Bar1Free),
-    bytes("DCGM_FI_DEV_BAR1_TOTAL_BYTES", Reading::Bar1Total),
+    bytes("DCGM_FI_DEV_BAR1_CAPACITY_BYTES", Reading::Bar1Total),
     bytes("DCGM_FI_DEV_BAR1_USED_BYTES", Reading::Bar1Used),
     bytes("DCGM_FI_DEV_BAR1_FREE_BYTES", Reading::Bar1Free),
     plain("DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", &["dcgm_ecc_sbe_volatile_total"], Reading::EccCorrectedVolatile),

@@ -60,7 +60,7 @@ fn a_gpu_has_130_series_and_the_others_if_asked_for() {
     assert_eq!(shown, 130);
     config.page.native_detail = true;
     let all = series(&config);
-    assert_eq!(all.iter().filter(|line| !is_of_others(line)).count(), 144);
+    assert_eq!(all.iter().filter(|line| !is_of_others(line)).count(), 155);
     assert!(all.iter().any(|line| line.contains(r#"pipe="hmma""#)), "{all:#?}");
 }
 
@@ -137,8 +137,14 @@ fn one_recovery_action_is_asked_for_and_an_odd_number_is_unknown() {
     {
         assert_eq!(asked(gpu(0, &[(Reading::RecoveryAction, number)])), name);
     }
-    let required = DeviceSnapshot { is_up: false, down_reason: "reset_required", ..gpu(0, &[]) };
-    assert_eq!(asked(required), "gpu_reset");
+    // of a GPU that has to be reset, too: it may want more than a reset
+    let down = |down_reason| DeviceSnapshot {
+        is_up: false,
+        down_reason,
+        ..gpu(0, &[(Reading::RecoveryAction, 4.0)])
+    };
+    assert_eq!(asked(down("reset_required")), "drain_and_reset");
+    assert_eq!(asked(down("lost")), "");
 }
 
 #[test]

@@ -152,7 +152,9 @@ fn every_reading_has_the_value_of_the_scenario_in_its_unit() {
 
 #[test]
 fn only_readings_that_an_h100_does_not_have_are_absent() {
-    let mut bench = Bench::new(&gpu(STEADY));
+    // with the newest driver: one before 590 counts no cycles
+    let node = format!(r#"{{"clock": "virtual", "gpm_counters": true, "gpus": [{{{STEADY}}}]}}"#);
+    let mut bench = Bench::new(&node);
     bench.run(20);
     let absent: Vec<R> =
         R::ALL.iter().copied().filter(|reading| bench.last(*reading).is_none()).collect();
@@ -369,10 +371,52 @@ fn getters_stand_in_for_fields() {
     assert_eq!(bench.last(R::PcieReplays), Some(0.0));
 }
 
+#[test]
+fn cycles_since_the_reset_are_counted_where_the_driver_does() {
+    let node = |counters: bool| {
+        format!(r#"{{"clock": "virtual", "gpm_counters": {counters}, "gpus": [{{{STEADY}}}]}}"#)
+    };
+    let mut bench = Bench::new(&node(true));
+    bench.run(3);
+    let cycles = |bench: &Bench| (bench.last(R::SmActiveCycles), bench.last(R::SmCycles));
+    let before = cycles(&bench);
+    bench.run(7);
+    let after = cycles(&bench);
+    let step = |one: Option<f64>, other: Option<f64>| other.unwrap() - one.unwrap();
+    let share = step(before.0, after.0) / step(before.1, after.1);
+    assert!(close(share, bench.last(R::SmActive).unwrap(), 1e-6), "{before:?} {after:?}");
+    assert!(bench.last(R::PipeFp32Cycles).is_some() && bench.last(R::TensorHmmaCycles).is_some());
+    let mut bench = Bench::new(&node(false));
+    bench.run(3);
+    assert_eq!(cycles(&bench), (None, None), "not 0");
+    assert!(bench.last(R::SmActive).is_some());
+    let asked = bench.simulation.calls("nvmlGpmMetricsGet");
+    bench.run(10);
+    assert_eq!(bench.simulation.calls("nvmlGpmMetricsGet"), asked + 10, "once in each round");
+}
+
 const MIG: &str = r#"
     "util": {"kind": "constant", "value": 50},
     "mig": [{"gi": 1, "profile": "3g.40gb", "util": {"kind": "constant", "value": 80}},
             {"gi": 2, "profile": "3g.40gb", "util": {"kind": "constant", "value": 20}}]"#;
+
+#[test]
+fn every_instance_has_its_activity_a_round_after_it_was_found() {
+    let instances: Vec<String> =
+        (7..14).map(|gi| format!(r#"{{"gi": {gi}, "profile": "1g.10gb"}}"#)).collect();
+    let mut bench = Bench::new(&gpu(&format!(r#""mig": [{}]"#, instances.join(","))));
+    let shown = |bench: &Bench| {
+        let has = |one: &&MigSnapshot| one.readings.last(R::SmActive).is_some();
+        (bench.mig().iter().filter(has).count(), bench.mig().len())
+    };
+    assert_eq!(shown(&bench), (0, 7));
+    bench.run(1);
+    assert_eq!(shown(&bench), (7, 7));
+    let before = bench.device.calls();
+    bench.run(1);
+    assert!(bench.device.calls() <= CALLS_PER_ROUND, "{before} once, and never again");
+    assert_eq!(shown(&bench), (7, 7));
+}
 
 #[test]
 fn instances_are_read_by_themselves_and_their_gpu_has_no_utilization() {
@@ -453,6 +497,16 @@ fn a_gpu_that_has_to_be_reset_says_so_and_nothing_else() {
     assert_eq!((shown.is_up, shown.down_reason), (false, "reset_required"));
     assert_eq!(shown.readings.last(R::RecoveryAction), Some(1.0));
     assert_eq!(shown.readings.last(R::Power), None);
+    bench.simulation.happen(r#"{"gpu": 0, "recovery_action": 4}"#).unwrap();
+    bench.run(31);
+    assert_eq!(bench.last(R::RecoveryAction), Some(4.0), "more than a reset by now");
+    for second in 0..40 {
+        bench.run(1);
+        let shown = bench.device.snapshot().readings.clone();
+        let shown = shown.without_stale(bench.now(), SECOND).last(R::RecoveryAction);
+        assert_eq!(shown, Some(4.0), "also between two probes: after {second} s");
+    }
+    bench.simulation.happen(r#"{"gpu": 0, "recovery_action": 0}"#).unwrap();
     bench.simulation.happen(r#"{"gpu": 0, "state": "healthy"}"#).unwrap();
     bench.run(31);
     assert_eq!(bench.last(R::RecoveryAction), Some(0.0));
@@ -476,13 +530,15 @@ fn one_failing_call_costs_its_readings_only_and_is_counted() {
 fn processes_are_shown_with_their_memory_and_share() {
     let processes = r#""processes": [
         {"pid": 10, "memory_mib": 512, "sm_util": 40},
-        {"pid": 11, "kind": "graphics"}]"#;
+        {"pid": 11, "kind": "graphics"},
+        {"pid": 12, "sm_util": 4294967295}]"#;
     let settings = Sampling { processes: true, ..Sampling::default() };
     let mut bench = Bench::with(&gpu(processes), settings);
     bench.run(10);
     let shown = &bench.device.snapshot().processes;
     let of = |pid| shown.iter().find(|one| one.pid == pid).unwrap();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
+    assert_eq!(of(12).sm_utilization, None, "all bits set: neither all busy nor idle");
     assert_eq!(of(10).memory_bytes, Some(512.0 * 1_048_576.0));
     assert_eq!(of(10).sm_utilization, Some(0.4));
     assert_eq!(of(11).memory_bytes, None, "the driver does not tell");

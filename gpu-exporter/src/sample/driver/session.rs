@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{FIRST_PAUSE, PATIENCE, RESCAN};
+use super::{FIRST_PAUSE, PATIENCE, RESCAN, SHUTDOWN_PATIENCE};
 use crate::config::Sampling;
 use crate::nvml::device::{self, Found, Scan};
 use crate::nvml::error::{NvmlError, ReturnCode};
@@ -135,6 +135,7 @@ impl Session {
         }
         found.retain(|gpu| self.is_wanted(gpu));
         self.let_go(&found, kept, stuck);
+        self.context.board.set_indices(found.iter().map(|gpu| (gpu.uuid.as_str(), gpu.index)));
         let count = u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
         for (place, gpu) in (0..).zip(&found) {
             let delay = self.context.settings.interval / count * place;
@@ -143,7 +144,7 @@ impl Session {
                 slot.set_absent(None);
             }
             if self.is_running(&gpu.uuid) {
-                if slot.was_read() && slot.index() != gpu.index {
+                if slot.was_read() && slot.index_read() != gpu.index {
                     slot.request_rescan();
                 }
                 continue;
@@ -258,12 +259,12 @@ impl Session {
         }
     }
 
-    /// Ends all threads and NVML.
+    /// Ends all threads and NVML, within [`PATIENCE`]. What hangs keeps NVML open.
     pub(super) fn close(
         self,
         kept: &mut HashMap<String, Device>,
         stuck: &mut HashMap<String, Worker<Device>>,
-    ) {
+    ) -> Result<(), LeftOpen> {
         self.events.iter().for_each(Worker::stop);
         for worker in self.workers.values() {
             worker.stop();
@@ -273,22 +274,59 @@ impl Session {
         for (uuid, worker) in self.workers {
             keep(uuid, worker.join(deadline), kept, stuck);
         }
-        let events_ended = self.events.is_none_or(|events| events.join(deadline).is_ok());
-        let has_ended = events_ended && stuck.len() == before;
-        if !has_ended {
+        let events = self.events.and_then(|events| events.join(deadline).err());
+        if events.is_some() || stuck.len() > before {
             tracing::warn!("a call of NVML does not come back, so it is not shut down");
-            return;
+            return Err(LeftOpen::Started { library: self.library, events });
         }
-        let library = self.library;
-        let shutdown =
-            Worker::start("nvml-shutdown".to_owned(), move |_| library.calls().shutdown());
-        match shutdown.map(|worker| worker.join(Instant::now() + PATIENCE)) {
-            Ok(Ok(Some(Ok(())))) => {}
-            Ok(Ok(Some(Err(error)))) => {
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(error, "NVML did not shut down");
+        shut_down(self.library, deadline)
+    }
+}
+
+/// A start of NVML that could not be ended, because a call hangs.
+pub(super) enum LeftOpen {
+    /// A GPU's worker hung, or this thread of events.
+    Started { library: Arc<Library>, events: Option<Worker<()>> },
+    /// The shutdown itself hangs.
+    Ending(Worker<Result<(), NvmlError>>),
+}
+
+impl LeftOpen {
+    /// Ends it now that no GPU's worker hangs any more, if nothing else of it does.
+    pub(super) fn close(self) -> Result<(), Self> {
+        match self {
+            Self::Started { library, events } => {
+                match events.and_then(|events| events.join(Instant::now()).err()) {
+                    Some(events) => Err(Self::Started { library, events: Some(events) }),
+                    None => shut_down(library, Instant::now()),
+                }
             }
-            Ok(_) | Err(_) => tracing::warn!("NVML did not shut down in time"),
+            Self::Ending(worker) => worker.join(Instant::now()).map(|_| ()).map_err(Self::Ending),
+        }
+    }
+}
+
+/// On a thread, for it may hang as well. NVML counts its starts: each has an end of its own.
+fn shut_down(library: Arc<Library>, deadline: Instant) -> Result<(), LeftOpen> {
+    let own = Arc::clone(&library);
+    let started = Worker::start("nvml-shutdown".to_owned(), move |_| own.calls().shutdown());
+    let Ok(worker) = started else {
+        tracing::warn!("NVML is not shut down: there is no thread for it");
+        return Err(LeftOpen::Started { library, events: None });
+    };
+    // the workers may have taken all of the time
+    let deadline = deadline.max(Instant::now() + SHUTDOWN_PATIENCE);
+    match worker.join(deadline) {
+        Ok(Some(Err(error))) if error.code != ReturnCode::Uninitialized => {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(error, "NVML did not shut down");
+            Err(LeftOpen::Started { library, events: None })
+        }
+        // also when it has forgotten that it was started: there is nothing to end
+        Ok(_) => Ok(()),
+        Err(worker) => {
+            tracing::warn!("NVML did not shut down in time");
+            Err(LeftOpen::Ending(worker))
         }
     }
 }

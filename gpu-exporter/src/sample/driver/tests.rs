@@ -268,8 +268,10 @@ fn a_gpu_that_hangs_is_down_alone_and_has_no_second_worker() {
         bench.advance(900);
     }
     assert!(bench.simulation.calls("nvmlDeviceGetMemoryInfo_v2") > calls, "of the other one");
-    bench.driver.control().release(Duration::ZERO);
+    let mut outcome = bench.driver.control().release(Duration::ZERO);
     bench.step().unwrap();
+    assert_eq!(outcome.try_recv(), Ok(Released::StillOpen));
+    assert_eq!(bench.simulation.calls("nvmlShutdown"), 0);
     assert_eq!(bench.driver.stuck.len(), 1, "it was left alone");
     bench.step().unwrap();
     let Phase::Up(_) = &bench.driver.phase else { panic!("NVML is up again") };
@@ -277,6 +279,7 @@ fn a_gpu_that_hangs_is_down_alone_and_has_no_second_worker() {
     bench.advance(200_000);
     bench.until("both are up", all_up(2));
     assert!(bench.driver.stuck.is_empty());
+    assert_eq!(bench.simulation.calls("nvmlShutdown"), 1, "of the start that was left open");
 }
 
 #[test]
@@ -314,8 +317,9 @@ fn a_release_shuts_nvml_down_and_counters_go_on_afterwards() {
         shown.devices[0].readings.last(Reading::BusySeconds) > Some(1.0)
     });
     let busy = bench.shown().devices[0].readings.last(Reading::BusySeconds).unwrap();
-    bench.driver.control().release(Duration::from_mins(2));
+    let mut outcome = bench.driver.control().release(Duration::from_mins(2));
     bench.step().unwrap();
+    assert_eq!(outcome.try_recv(), Ok(Released::ShutDown));
     assert_eq!(bench.simulation.calls("nvmlShutdown"), 1);
     assert_eq!(
         bench.simulation.calls("nvmlGpmSampleAlloc"),
@@ -341,6 +345,10 @@ fn gpus_that_come_and_go_are_followed_by_their_uuid() {
     let uuid = bench.shown().devices[1].identity.uuid.clone();
     bench.happen(r#"{"hotplug": {"remove": 0}}"#);
     bench.driver.control().rescan();
+    bench.step().unwrap();
+    let shown = bench.shown();
+    let moved = shown.devices.iter().find(|one| one.identity.uuid == uuid).unwrap();
+    assert_eq!(moved.identity.index, 0, "before its worker has looked");
     bench.until("one is gone, the other has its index", |shown| {
         let one = |uuid: &str| shown.devices.iter().find(|one| one.identity.uuid == uuid);
         let gone = shown.devices.iter().find(|one| one.down_reason == "gone");
