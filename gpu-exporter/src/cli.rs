@@ -150,7 +150,7 @@ struct PageFlags {
     #[arg(long)]
     inline_pod_labels: bool,
 
-    /// Also what is of use to few: 14 native series more per GPU
+    /// Also what is of use to few: 25 native series more per GPU
     #[arg(long = "native.detail")]
     native_detail: bool,
 
