@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::correlation::Correlation;
 use self::destinations::Destination;
-use self::inputs::{AlertmanagerPeer, Heartbeat, Receive};
+use self::inputs::{AlertmanagerPeer, Heartbeat, OutgoingHeartbeat, Receive};
 use self::routes::Route;
 
 /// What the file says.
@@ -37,6 +37,9 @@ pub struct Config {
     /// Signs of life that must keep coming.
     #[serde(default)]
     pub heartbeats: Vec<Heartbeat>,
+    /// Told while the relay is healthy.
+    #[serde(default)]
+    pub outgoing_heartbeat: Option<OutgoingHeartbeat>,
     /// How few incidents are made from many alerts.
     #[serde(default)]
     pub correlation: Correlation,
