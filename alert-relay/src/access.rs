@@ -2,6 +2,9 @@
 //!
 //! Neither waits for a destination. What is handed in is stored before the answer comes.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

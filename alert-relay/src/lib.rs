@@ -7,7 +7,12 @@ pub mod alert;
 pub mod alertmanagers;
 pub mod client;
 pub mod config;
+pub mod feedback;
 pub mod heartbeat;
 pub mod incident;
+pub mod lease;
 pub mod reconcile;
+pub mod report;
+
+pub mod silence;
 pub mod time;

@@ -10,29 +10,11 @@ use stack_tests::patience::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::access::{Firing, FiringAlert, Submit, View};
+use crate::access::{FiringAlert, Submit, sample};
 use crate::alert::Identity;
 use crate::config::inputs::AlertmanagerPeer;
-use crate::incident::{Delivery, Incident, Input, Record};
+use crate::incident::Input;
 use crate::time::Moment;
-
-struct Known(Firing);
-
-impl View for Known {
-    fn incidents(&self) -> Vec<Incident> {
-        Vec::new()
-    }
-
-    fn each_record(&self, _from: Moment, _visit: &mut dyn FnMut(&Record)) {}
-
-    fn dead_letters(&self) -> Vec<Delivery> {
-        Vec::new()
-    }
-
-    fn firing(&self) -> Firing {
-        self.0.clone()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silence_in_a_real_alertmanager_is_seen() {
@@ -54,7 +36,10 @@ async fn a_silence_in_a_real_alertmanager_is_seen() {
     let identity =
         |node| Identity::of(&[("alertname", "GpuLost"), ("node", node)].into_iter().collect(), &[]);
     let alert = FiringAlert { told_at: Moment::now(), is_from_alertmanager: true };
-    let view = Arc::new(Known([(identity("n1"), alert), (identity("n2"), alert)].into()));
+    let view = Arc::new(sample::Known {
+        firing: [(identity("n1"), alert), (identity("n2"), alert)].into(),
+        ..Default::default()
+    });
     let silenced: Arc<Mutex<BTreeMap<Identity, Vec<String>>>> = Arc::default();
     let submit: Submit = {
         let silenced = Arc::clone(&silenced);

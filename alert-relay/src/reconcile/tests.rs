@@ -111,7 +111,7 @@ fn alerts_of(inputs: &[Input]) -> Vec<(&Source, &Alert)> {
 }
 
 /// Those that an Alertmanager knows and no webhook told.
-fn missed(inputs: &[Input]) -> Vec<(&Source, &Alert)> {
+fn found(inputs: &[Input]) -> Vec<(&Source, &Alert)> {
     let mut alerts = alerts_of(inputs);
     alerts.retain(|(source, _)| **source != Source::Internal);
     alerts
@@ -231,16 +231,16 @@ fn an_active_alert_that_no_webhook_told_is_told_after_45_s() {
     let missed = identity("NodeDown", "node-3");
     scene.open(identity("GpuLost", "node-1"));
     for _ in 0..4 {
-        assert_eq!(missed(&scene.round()), []);
+        assert_eq!(found(&scene.round()), []);
     }
     let inputs = scene.round();
-    let told = missed(&inputs);
+    let told = found(&inputs);
     assert_eq!(told.len(), 1, "suppressed ones are not told: {told:?}");
     assert_eq!(*told[0].0, Source::Reconciliation("http://a".to_owned()));
     assert_eq!(told[0].1.identity, missed);
     assert_eq!(told[0].1.starts_at.to_string(), "2026-11-22T06:20:57.791Z");
     scene.open(missed);
-    assert_eq!(missed(&scene.round()), []);
+    assert_eq!(found(&scene.round()), []);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn alerts_for_other_receivers_are_not_ours() {
         }
     }
     for _ in 0..8 {
-        assert_eq!(missed(&scene.round()), []);
+        assert_eq!(found(&scene.round()), []);
     }
 }
 
