@@ -202,7 +202,7 @@ impl Client {
         let mut request =
             self.http(Instant::now()).request(method, url).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, self.bearer(token)?);
+            request = request.header(AUTHORIZATION, bearer(token)?);
         }
         if let Some(json) = json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
@@ -222,16 +222,6 @@ impl Client {
         tokio::time::timeout(ANSWER, exchange).await.map_err(|_| ClientError::Silent)?
     }
 
-    fn bearer(&self, token: &SecretFile) -> Result<HeaderValue, ClientError> {
-        // a file that cannot be read for a moment leaves the last token in use
-        let secret = token.read().secret;
-        let value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()));
-        let mut value = value
-            .map_err(|_| ClientError::NotAHeader { path: token.path().display().to_string() })?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-
     fn http(&self, now: Instant) -> reqwest::Client {
         // each field is set whole, so that a panic while it was locked left no half-made state
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,6 +236,16 @@ impl Client {
         }
         current.http.clone()
     }
+}
+
+fn bearer(token: &SecretFile) -> Result<HeaderValue, ClientError> {
+    // a file that cannot be read for a moment leaves the last token in use
+    let secret = token.read().secret;
+    let value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()));
+    let mut value =
+        value.map_err(|_| ClientError::NotAHeader { path: token.path().display().to_string() })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Without path and token: both may be secrets.

@@ -12,7 +12,7 @@ pub struct LeaseKeys {
     pub name: String,
     /// Of the Lease; else that of the service account.
     pub namespace: Option<String>,
-    /// Of this replica; else the host's name, which is the pod's.
+    /// Of this replica, unlike every other one's; else the host's name, which is the pod's.
     pub identity: Option<String>,
     /// URL of the API server; else from the environment that every pod has.
     pub server: Option<String>,

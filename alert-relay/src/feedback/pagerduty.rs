@@ -19,7 +19,8 @@ struct Body {
 
 #[derive(Deserialize)]
 struct Event {
-    event_type: String,
+    #[serde(rename = "event_type")]
+    kind: String,
     #[serde(default)]
     agent: Option<Agent>,
     #[serde(default)]
@@ -42,7 +43,7 @@ struct Data {
 /// gives up a receiver that refuses some.
 pub(super) fn acknowledged(body: &[u8]) -> Result<Option<Acknowledged>, serde_json::Error> {
     let Body { event } = serde_json::from_slice(body)?;
-    let Some(key) = event.data.incident_key.filter(|_| event.event_type == "incident.acknowledged")
+    let Some(key) = event.data.incident_key.filter(|_| event.kind == "incident.acknowledged")
     else {
         return Ok(None);
     };

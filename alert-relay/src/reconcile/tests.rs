@@ -9,8 +9,8 @@ use crate::config::inputs::AlertmanagerPeer;
 use crate::incident::{Input, Source};
 use crate::time::Moment;
 
-/// GpuLost on node-1 is active and on node-2 silenced, NodeDown on node-3 is active and inhibits
-/// HighLatency there.
+/// `GpuLost` on node-1 is active and on node-2 silenced, `NodeDown` on node-3 is active and inhibits
+/// `HighLatency` there.
 fn recorded() -> Listed {
     let folder = "../tests/conformance/alertmanager/alertmanager-v2-api-get/alerts.json";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

@@ -44,6 +44,7 @@ pub struct Report {
     pub classes: Vec<ClassReport>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn as_text<S: serde::Serializer>(time: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
@@ -210,9 +211,12 @@ impl Reader {
                     }
                 }
             }
-            Event::Planned { incident: Some(incident), is_page: true, kind, .. }
-                if matches!(kind, Kind::Open | Kind::Escalate | Kind::Remind) =>
-            {
+            Event::Planned {
+                incident: Some(incident),
+                is_page: true,
+                kind: Kind::Open | Kind::Escalate | Kind::Remind,
+                ..
+            } => {
                 let class = self.class_name(Some(incident), None);
                 self.class(&class).pages += 1;
             }
