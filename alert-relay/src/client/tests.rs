@@ -1,5 +1,8 @@
 use std::error::Error as _;
 
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get as get_route;
 use stack_tests::http_peer::HttpPeer;
 use stack_tests::test_authority::TestAuthority;
 
@@ -33,17 +36,19 @@ async fn paths_go_behind_the_base_and_the_token_follows_its_file() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_a_large_body_none() {
-    let peer = HttpPeer::start(None, |seen| match seen.path.as_str() {
-        "/large" => (200, "text/plain", "x".repeat(LIMIT + 1)),
-        _ => (302, "text/plain", String::new()),
-    })
-    .await;
-    let base = format!("http://{}", peer.address());
+    let routes = Router::new()
+        .route("/moved", get_route(async || Redirect::temporary("/elsewhere")))
+        .route("/elsewhere", get_route(async || "followed"))
+        .route("/large", get_route(async || "x".repeat(LIMIT + 1)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
     let client = Client::new(&base, None, Authorities::System).unwrap();
     let error = get(&client, "/moved").await.unwrap().success().unwrap_err();
-    assert_eq!(error.to_string(), "answered with status 302");
+    assert_eq!(error.to_string(), "answered with status 307");
     let error = get(&client, "/large").await.unwrap_err();
     assert_eq!(error.to_string(), "answer has more than 1024 bytes");
+    serving.abort();
 }
 
 #[tokio::test]
