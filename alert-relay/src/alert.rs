@@ -6,6 +6,7 @@
 
 mod fingerprint;
 mod identity;
+mod internal;
 pub(crate) mod label_map;
 mod limits;
 mod prometheus;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use fingerprint::Fingerprint;
 pub use identity::Identity;
+pub use internal::Condition;
 pub use prometheus::{ParsedAlerts, parse_alerts};
 pub use webhook::{Notification, NotificationError, parse_notification};
 

@@ -6,6 +6,7 @@
 pub mod correlation;
 pub mod destinations;
 pub mod inputs;
+pub mod lease;
 pub mod matching;
 pub mod routes;
 #[cfg(test)]
@@ -21,7 +22,8 @@ use sha2::{Digest as _, Sha256};
 
 use self::correlation::Correlation;
 use self::destinations::Destination;
-use self::inputs::{AlertmanagerPeer, Heartbeat, Receive};
+use self::inputs::{AlertmanagerPeer, Heartbeat, OutgoingHeartbeat, Receive};
+use self::lease::LeaseKeys;
 use self::routes::Route;
 
 /// What the file says.
@@ -37,6 +39,12 @@ pub struct Config {
     /// Signs of life that must keep coming.
     #[serde(default)]
     pub heartbeats: Vec<Heartbeat>,
+    /// Told while the relay is healthy.
+    #[serde(default)]
+    pub outgoing_heartbeat: Option<OutgoingHeartbeat>,
+    /// How replicas agree on who delivers; without it there is one.
+    #[serde(default)]
+    pub lease: Option<LeaseKeys>,
     /// How few incidents are made from many alerts.
     #[serde(default)]
     pub correlation: Correlation,

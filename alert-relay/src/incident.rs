@@ -74,6 +74,19 @@ impl fmt::Display for IncidentId {
     }
 }
 
+impl IncidentId {
+    /// From `KEY.NUMBER`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (key, number) = text.split_once('.')?;
+        let digits = key.strip_prefix("ar1-")?;
+        let is_key = digits.len() == 40
+            && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|_| is_key && is_number)?;
+        Some(Self { key: IncidentKey(key.to_owned()), number })
+    }
+}
+
 /// How bad it is, from the label `severity` by a configurable table.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -222,6 +235,17 @@ mod tests {
         assert!(key.as_str().starts_with("ar1-"));
         assert_ne!(key, IncidentKey::of(["a", "bc"]));
         assert_eq!(key, IncidentKey::of(["ab", "c"]));
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written_and_nothing_else_is() {
+        let id = IncidentId { key: IncidentKey::of(["a"]), number: 7 };
+        assert_eq!(IncidentId::parse(&id.to_string()), Some(id.clone()));
+        let key = id.key.as_str();
+        for text in ["", key, &format!("{key}."), &format!("{key}.+1"), &format!("{key}0.1"), "x.1"]
+        {
+            assert_eq!(IncidentId::parse(text), None, "{text:?}");
+        }
     }
 
     #[test]

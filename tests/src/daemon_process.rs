@@ -218,12 +218,41 @@ pub struct HttpAnswer {
 ///
 /// When there is no connection, or the answer is cut off or no HTTP.
 pub fn http_get(port: u16, path: &str) -> io::Result<HttpAnswer> {
+    // HTTP/1.0: the server neither keeps the connection nor sends chunks.
+    let head =
+        format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: text/plain\r\n\r\n");
+    http_ask(port, &head)
+}
+
+/// The same from a server that answers with JSON alone.
+///
+/// # Errors
+/// As [`http_get`].
+pub fn http_get_json(port: u16, path: &str) -> io::Result<HttpAnswer> {
+    http_ask(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n"))
+}
+
+/// The same with JSON to post.
+///
+/// # Errors
+/// As [`http_get`].
+pub fn http_post(port: u16, path: &str, json: &str) -> io::Result<HttpAnswer> {
+    let length = json.len();
+    http_ask(
+        port,
+        &format!(
+            "POST {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{json}"
+        ),
+    )
+}
+
+fn http_ask(port: u16, request: &str) -> io::Result<HttpAnswer> {
     let limit = Some(Duration::from_secs(5));
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(limit)?;
     stream.set_write_timeout(limit)?;
-    // HTTP/1.0: the server neither keeps the connection nor sends chunks.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: text/plain\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw)?;
     parse_answer(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer"))

@@ -1,10 +1,11 @@
-//! A Kubernetes API server for those who list and watch: objects, versions, pages, bookmarks,
-//! forgotten versions, tokens, and outages.
+//! A Kubernetes API server for those who list and watch, and for those who hold leases: objects,
+//! versions, pages, bookmarks, forgotten versions, conflicts, tokens, and outages.
 //!
 //! It keeps what a real one promises its clients: a watch from a listed version misses nothing, and
 //! an object that a selector does not find any more is deleted to whoever asked with it.
 
 mod http;
+mod leases;
 mod objects;
 mod state;
 
@@ -150,6 +151,11 @@ impl ApiServer {
     /// The largest page, whatever is asked for.
     pub fn set_page_limit(&self, objects: usize) {
         self.shared.change(|state| state.page_limit = objects);
+    }
+
+    /// An object as it is stored; the namespace of a node is empty.
+    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.shared.state().object(resource, namespace, name).cloned()
     }
 
     /// All requests so far.

@@ -1,7 +1,8 @@
 //! Test support: real processes, fakes for what cannot be had, and the conformance runner.
 //!
-//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> loki -> shared_state -> kubernetes -> docker -> consul -> kubelet -> conformance`
+//! Flow: `patience -> real_peers -> test_authority -> http_peer -> proxy_peer -> token_server -> geo_database -> log_writer -> daemon_process -> prometheus -> alertmanager -> loki -> shared_state -> kubernetes -> docker -> consul -> kubelet -> conformance`
 
+pub mod alertmanager;
 pub mod conformance;
 pub mod consul;
 pub mod daemon_process;

@@ -14,7 +14,15 @@ use crate::process::{output, root};
 use crate::say;
 
 /// Programs and the Debian packages that have them.
-const TOOLS: [(&str, &str); 2] = [("prometheus", "prometheus"), ("promtool", "prometheus")];
+const TOOLS: [(&str, &str); 4] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    (ALERTMANAGER, ALERTMANAGER),
+    ("amtool", ALERTMANAGER),
+];
+
+/// Program and package are named alike; the upstream name `alertmanager` is not looked for.
+const ALERTMANAGER: &str = "prometheus-alertmanager";
 
 /// `cargo xtask tools`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -79,6 +87,30 @@ fn fetch(package: &str) -> Result<()> {
         .with_context(|| format!("no file of {package} in {}", downloads.display()))?;
     output(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(&folder))?;
     fs::remove_file(file)?;
+    if package == ALERTMANAGER {
+        find_files_beside(&folder.join("usr/bin").join(ALERTMANAGER))?;
+    }
+    Ok(())
+}
+
+/// Debian's Alertmanager opens its templates under an absolute path, and does not start without
+/// them. Started in `target/tools`, it finds the unpacked ones by a path of the same length.
+fn find_files_beside(program: &Path) -> Result<()> {
+    const ABSOLUTE: &[u8] = b"/usr/share/prometheus/alertmanager";
+    const RELATIVE: &[u8] = b"usr//share/prometheus/alertmanager";
+    let mut bytes = fs::read(program)?;
+    let mut at = 0;
+    while let Some(found) =
+        bytes[at..].windows(ABSOLUTE.len()).position(|window| window == ABSOLUTE)
+    {
+        at += found;
+        bytes[at..at + ABSOLUTE.len()].copy_from_slice(RELATIVE);
+    }
+    // written beside and moved over it: another process may just be running it
+    let (copy, mode) = (program.with_extension("new"), fs::metadata(program)?.permissions());
+    fs::write(&copy, bytes)?;
+    fs::set_permissions(&copy, mode)?;
+    fs::rename(copy, program)?;
     Ok(())
 }
 

@@ -91,3 +91,22 @@ pub struct Heartbeat {
 fn heartbeat_age() -> Duration {
     Duration::from_secs(90)
 }
+
+/// `outgoing_heartbeat`: a dead man's switch elsewhere that is told that the relay works.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutgoingHeartbeat {
+    /// Posted to with an empty body.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// File with the URL, if it is a secret.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// Between two.
+    #[serde(default = "outgoing_interval", deserialize_with = "duration::deserialize")]
+    pub interval: Duration,
+}
+
+fn outgoing_interval() -> Duration {
+    Duration::from_secs(30)
+}

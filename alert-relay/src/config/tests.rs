@@ -88,6 +88,19 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
 }
 
 #[test]
+fn inputs_that_could_never_work_are_refused_with_their_place() {
+    for (keys, expected) in [
+        ("heartbeats: [{name: a/b}]", "heartbeats[0].name: stands in a path"),
+        ("heartbeats: [{name: a}, {name: a}]", "heartbeats[1].name: \"a\" is the name of an"),
+        ("outgoing_heartbeat: {}", "outgoing_heartbeat: needs url or url_file, not both"),
+        ("alertmanagers: [{url: 'http://a', interval: 0s}]", "alertmanagers[0].interval: is 0s"),
+    ] {
+        let error = problem(&format!("{SMALL}{keys}\n"));
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::read(Path::new("/nonexistent/relay.yml")).unwrap_err();
     assert_eq!(error.to_string(), "cannot read /nonexistent/relay.yml");

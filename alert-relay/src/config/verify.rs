@@ -50,10 +50,42 @@ pub(super) fn verify(config: &Config) -> Result<(), Problem> {
             return Err((place, format!("{name:?} is none of correlation.business_hours")));
         }
     }
+    verify_inputs(config)?;
     if config.routes.last().is_some_and(|last| !last.matchers.is_empty()) {
         let place = format!("routes[{}].matchers", config.routes.len() - 1);
         let problem = "the last route must match everything, so that no alert is lost";
         return Err((place, problem.to_owned()));
+    }
+    Ok(())
+}
+
+fn verify_inputs(config: &Config) -> Result<(), Problem> {
+    for (index, peer) in config.alertmanagers.iter().enumerate() {
+        if peer.interval.is_zero() {
+            let place = format!("alertmanagers[{index}].interval");
+            return Err((place, "is 0s, at least 1ms is needed".to_owned()));
+        }
+    }
+    let mut names = HashSet::new();
+    for (index, heartbeat) in config.heartbeats.iter().enumerate() {
+        let place = format!("heartbeats[{index}].name");
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if heartbeat.name.is_empty() || !heartbeat.name.bytes().all(is_plain) {
+            let problem = "stands in a path: letters, digits, '-', '_' and '.' are accepted";
+            return Err((place, problem.to_owned()));
+        }
+        if !names.insert(heartbeat.name.as_str()) {
+            return Err((place, format!("{:?} is the name of an earlier one too", heartbeat.name)));
+        }
+    }
+    if let Some(outgoing) = &config.outgoing_heartbeat {
+        let place = "outgoing_heartbeat";
+        if outgoing.url.is_some() == outgoing.url_file.is_some() {
+            return Err((place.to_owned(), "needs url or url_file, not both".to_owned()));
+        }
+        if outgoing.interval.is_zero() {
+            return Err((format!("{place}.interval"), "is 0s, at least 1ms is needed".to_owned()));
+        }
     }
     Ok(())
 }

@@ -11,7 +11,13 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::state::{Answer, Wanted};
 
+/// A longer body is no test's.
+const MAX_BODY: usize = 1 << 20;
+
 struct Head {
+    method: String,
+    /// As long as the head says.
+    body: Vec<u8>,
     path: String,
     query: BTreeMap<String, String>,
     token: Option<String>,
@@ -25,8 +31,10 @@ pub(super) fn converse(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut out = stream;
     while let Some(head) = read_head(&mut reader)? {
-        let answer = shared
-            .change(|state| state.answer(&head.path, head.query.clone(), head.token.as_deref()));
+        let answer = shared.change(|state| {
+            let token = head.token.as_deref();
+            state.answer((&head.method, &head.body), &head.path, head.query.clone(), token)
+        });
         match answer {
             Answer::Json(status, body) => {
                 let body = body.to_string();
@@ -116,7 +124,7 @@ fn end_chunks(mut out: &TcpStream) -> io::Result<()> {
     out.write_all(b"0\r\n\r\n")
 }
 
-/// A request without a body; `None` at the end of the connection.
+/// A request with its body; `None` at the end of the connection.
 fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -126,7 +134,10 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     let url = url::Url::parse("http://server")
         .and_then(|base| base.join(target))
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let mut length = 0;
     let mut head = Head {
+        method: line.split(' ').next().unwrap_or_default().to_owned(),
+        body: Vec::new(),
         path: url.path().to_owned(),
         query: url.query_pairs().into_owned().collect(),
         token: None,
@@ -137,7 +148,14 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
         if reader.read_line(&mut line)? == 0 {
             return Ok(None);
         }
-        let Some((name, value)) = line.trim_end().split_once(':') else { return Ok(Some(head)) };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            head.body.resize(length, 0);
+            reader.read_exact(&mut head.body)?;
+            return Ok(Some(head));
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0).min(MAX_BODY);
+        }
         if name.eq_ignore_ascii_case("authorization") {
             head.token = value.trim().strip_prefix("Bearer ").map(str::to_owned);
         }

@@ -23,6 +23,8 @@ pub enum Forgotten {
 /// A request and how it was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Such as `GET`.
+    pub method: String,
     /// Of the URL.
     pub path: String,
     /// Decoded pairs of its query.
@@ -164,28 +166,46 @@ impl State {
     /// Decides on a request and remembers it.
     pub(super) fn answer(
         &mut self,
+        (method, body): (&str, &[u8]),
         path: &str,
         query: BTreeMap<String, String>,
         token: Option<&str>,
     ) -> Answer {
-        let answer = self.decide(path, &query, token);
+        let answer = match self.refusal(token) {
+            Some(refusal) => refusal,
+            None => match self.lease(method, path, body) {
+                Some(answer) => answer,
+                None => self.decide(path, &query),
+            },
+        };
         let status = match &answer {
             Answer::Json(status, _) => *status,
             Answer::Watch { .. } | Answer::ForgottenWatch => 200,
         };
         if self.requests.len() < REQUESTS_KEPT {
-            self.requests.push(Request { path: path.to_owned(), query, status });
+            self.requests.push(Request {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                query,
+                status,
+            });
         }
         answer
     }
 
-    fn decide(&self, path: &str, query: &BTreeMap<String, String>, token: Option<&str>) -> Answer {
+    pub(super) fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<&Value> {
+        self.objects.get(&(resource.to_owned(), namespace.to_owned(), name.to_owned()))
+    }
+
+    fn refusal(&self, token: Option<&str>) -> Option<Answer> {
         if let Some(status) = self.fault {
-            return failure(status, "as ordered");
+            return Some(failure(status, "as ordered"));
         }
-        if self.token.as_deref().is_some_and(|wanted| Some(wanted) != token) {
-            return failure(401, "Unauthorized");
-        }
+        let is_known = self.token.as_deref().is_none_or(|wanted| Some(wanted) == token);
+        (!is_known).then(|| failure(401, "Unauthorized"))
+    }
+
+    fn decide(&self, path: &str, query: &BTreeMap<String, String>) -> Answer {
         let Some(wanted) = Wanted::new(path, query) else { return failure(404, "not found") };
         let version = query.get("resourceVersion").map_or("", String::as_str);
         if query.contains_key("watch") {
@@ -256,7 +276,7 @@ fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }
 
-fn failure(status: u16, message: &str) -> Answer {
+pub(super) fn failure(status: u16, message: &str) -> Answer {
     let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
         "message": message, "code": status});
     Answer::Json(status, body)

@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, Write};
 use serde_json::json;
 
 use super::*;
-use crate::daemon_process::http_get;
+use crate::daemon_process::{http_get, http_post};
 use crate::patience::PATIENCE;
 
 fn get(server: &ApiServer, path: &str) -> (u16, Value) {
@@ -105,4 +105,31 @@ fn tokens_faults_and_outages_are_as_ordered() {
     assert!(http_get(server.address.port(), "/api/v1/nodes").is_err());
     server.start();
     assert_eq!(get(&server, "/api/v1/nodes").0, 500);
+}
+
+#[test]
+fn a_lease_is_written_only_over_the_version_that_was_read() {
+    let server = ApiServer::local();
+    let port = server.address.port();
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/ml/leases";
+    assert_eq!(get(&server, &format!("{leases}/relay")).0, 404);
+    let lease = json!({"metadata": {"name": "relay"}, "spec": {"holderIdentity": "a"}});
+    let created = http_post(port, leases, &lease.to_string()).unwrap();
+    assert_eq!(created.status, 201);
+    assert_eq!(http_post(port, leases, &lease.to_string()).unwrap().status, 409);
+    let (_, read) = get(&server, &format!("{leases}/relay"));
+    let put = |lease: &Value| {
+        let body = lease.to_string();
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let path = format!("{leases}/relay");
+        write!(stream, "PUT {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    };
+    assert!(put(&read).contains("200"));
+    assert!(put(&read).contains("409"), "the version is older than what is stored");
+    assert!(server.object("leases", "ml", "relay").is_some());
 }
