@@ -68,6 +68,12 @@ pub enum JournalError {
         #[source]
         cause: Box<redb::Error>,
     },
+    /// It lost everything, and not here: a new journal is never empty.
+    #[error("{} is empty, so that it was cut: move it away to begin a new one", path.display())]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It was written by a later version.
     #[error("the journal has schema {found}, this version knows {}", schema::VERSION)]
     Schema {
@@ -96,7 +102,7 @@ impl JournalError {
     /// Trying again is of no use: the file must be moved away, or another version be run.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Schema { .. } => true,
+            Self::Schema { .. } | Self::Empty { .. } => true,
             Self::Storage { cause, .. } => match &**cause {
                 redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => true,
                 redb::Error::Io(cause) => cause.kind() == io::ErrorKind::InvalidData,
@@ -189,6 +195,8 @@ impl Journal {
         let open = JournalError::storage("open");
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
+            // What changed behind our back is refused now, not when it is read some day.
+            .set_check_integrity_on_open(true)
             .create_with_backend(backend)
             .map_err(|error| open(error.into()))?;
         let found = schema::prepare(&database).map_err(&open)?;

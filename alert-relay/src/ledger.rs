@@ -233,7 +233,7 @@ impl Ledger {
                 }
                 Message::Inspect(inspect) => inspections.push(inspect),
                 Message::Configure(config, hash, reply) => {
-                    configurations.push((config, hash, reply))
+                    configurations.push((config, hash, reply));
                 }
             }
             if inputs >= BATCH || inspections.len() >= BATCH || !configurations.is_empty() {

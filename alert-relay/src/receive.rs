@@ -211,7 +211,7 @@ impl Refusal {
         match self {
             Self::Unauthorized => Outcome::Unauthorized,
             Self::Unreadable(_) | Self::UnknownHeartbeat => Outcome::Invalid,
-            Self::Body(BodyError::Broken) => Outcome::Incomplete,
+            Self::Body(BodyError::Broken | BodyError::Slow) => Outcome::Incomplete,
             Self::Body(_) | Self::Unavailable(Unavailable::Overloaded) => Outcome::Overloaded,
             Self::Unavailable(_) | Self::Hangs => Outcome::Unavailable,
         }

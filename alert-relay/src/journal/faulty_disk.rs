@@ -1,6 +1,6 @@
 //! A disk in memory that fails when it is told to, and loses what was not synced.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +27,7 @@ struct State {
     /// What a power failure leaves for sure.
     durable: Vec<u8>,
     /// Sectors that were written since the last sync.
-    pending: BTreeMap<usize, ()>,
+    pending: BTreeSet<usize>,
     /// Counts writes, growths and syncs.
     calls: u64,
     fails_from: Option<(u64, Fault)>,
@@ -64,7 +64,7 @@ impl FaultyDisk {
     pub(crate) fn after_power_failure(&self, mut keeps: impl FnMut() -> bool) -> Self {
         let state = self.state();
         let mut left = state.durable.clone();
-        for sector in state.pending.keys() {
+        for sector in &state.pending {
             let start = sector * SECTOR;
             let end = (start + SECTOR).min(state.seen.len());
             if start >= end || !keeps() {
@@ -124,7 +124,7 @@ impl StorageBackend for FaultyDisk {
         let (old, new) = (state.seen.len(), index(len));
         state.seen.resize(new, 0);
         for sector in old.min(new) / SECTOR..old.max(new).div_ceil(SECTOR) {
-            state.pending.insert(sector, ());
+            state.pending.insert(sector);
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl StorageBackend for FaultyDisk {
         }
         state.seen[start..end].copy_from_slice(data);
         for sector in start / SECTOR..end.div_ceil(SECTOR) {
-            state.pending.insert(sector, ());
+            state.pending.insert(sector);
         }
         Ok(())
     }

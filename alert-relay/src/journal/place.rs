@@ -90,6 +90,9 @@ impl Place {
             }
         }
         let opened = OpenOptions::new().read(true).write(true).open(&file);
+        if fs::metadata(&file).map_err(failed("look at", &file))?.len() == 0 {
+            return Err(JournalError::Empty { path: file });
+        }
         let backend = WatchedFile::new(opened.map_err(failed("open", &file))?, self.syncs.clone())
             .map_err(|error| JournalError::storage("open")(error.into()))?;
         Journal::over(backend, &self.current, Some(lock))

@@ -150,10 +150,12 @@ fn after_a_failed_sync_the_file_is_written_anew_with_all_that_it_has() {
 fn what_no_journal_is_is_refused_for_good_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("journal.redb");
-    std::fs::write(&file, "my notes").unwrap();
-    let error = Place::new(folder.path()).open().unwrap_err();
-    assert!(error.is_permanent(), "{error:?}");
-    assert_eq!(std::fs::read(&file).unwrap(), b"my notes");
+    for content in ["my notes", ""] {
+        std::fs::write(&file, content).unwrap();
+        let error = Place::new(folder.path()).open().unwrap_err();
+        assert!(error.is_permanent(), "{error:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+    }
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn whichever_call_to_the_disk_fails_what_was_acknowledged_is_there() {
 }
 
 #[test]
-fn a_journal_that_lost_its_end_or_a_byte_never_gives_something_else() {
+fn a_journal_that_lost_its_end_or_has_another_byte_gives_nothing_else() {
     let disk = FaultyDisk::default();
     let mut journal = disk.open().unwrap();
     for number in 0..6 {
@@ -291,15 +293,28 @@ fn a_journal_that_lost_its_end_or_a_byte_never_gives_something_else() {
     drop(journal);
     let mut length = 0;
     let _ = disk.changed(|bytes| length = bytes.len());
-    for cut in (0..length).step_by(1_009) {
-        let cut = disk.changed(|bytes| bytes.truncate(cut));
-        // A file that is empty is a new one: it is `Place` that tells it from one that was lost.
-        if let Ok(journal) = cut.open() {
-            let stored = journal.load();
-            assert!(stored.is_err() || stored.unwrap() == Stored::default() || length == 0);
+    let same = |disk: &FaultyDisk, what: &str| match disk.open() {
+        Err(_) => false,
+        Ok(mut journal) => {
+            assert_eq!(journal.load().unwrap(), good, "{what}");
+            assert_eq!(journal.verify().unwrap().problems, [""; 0], "{what}");
+            true
         }
+    };
+    let mut refused = 0;
+    // `Place` refuses a file without a byte; to the store it is a new one.
+    for cut in (1..length).step_by(1_009) {
+        let is_good = same(&disk.changed(|bytes| bytes.truncate(cut)), &format!("cut at {cut}"));
+        refused += u32::from(!is_good);
     }
-    assert_eq!(disk.open().unwrap().load().unwrap(), good);
+    assert!(refused > 20, "{refused} ends are missed");
+    let (mut flipped, mut refused) = (0, 0);
+    for at in (0..length).step_by(251) {
+        flipped += 1;
+        let is_good = same(&disk.changed(|bytes| bytes[at] ^= 0x10), &format!("byte {at}"));
+        refused += u32::from(!is_good);
+    }
+    assert!(refused > 20, "{refused} of {flipped} bytes are missed");
 }
 
 proptest! {

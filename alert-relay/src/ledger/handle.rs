@@ -157,10 +157,7 @@ impl Handle {
     /// cannot be written. `look` runs on the ledger's thread and must be short.
     ///
     /// # Errors
-    /// As [`submit`](Self::submit).
-    ///
-    /// # Panics
-    /// The core is no `C`: a mistake in the program.
+    /// As [`submit`](Self::submit); also if the core is no `C`, which is a mistake in the program.
     pub async fn inspect<C: Core, T: Send + 'static>(
         &self,
         look: impl FnOnce(&C) -> T + Send + 'static,

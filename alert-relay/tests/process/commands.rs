@@ -12,7 +12,7 @@ fn a_configuration_is_checked_with_the_place_of_what_is_wrong() {
     let (code, text) = relay.run(&["check-config", "bad.yml"]);
     assert!(code == 1 && text.contains("\"fiel\" is no destination; there are file"), "{text}");
     let (code, text) = relay.run(&["--config.file", "bad.yml"]);
-    assert!(code == 78 && text.contains("\"fiel\" is no destination"), "{text}");
+    assert!(code == 78 && text.contains("routes[0].destinations"), "{text}");
 }
 
 #[test]
