@@ -50,8 +50,12 @@ const INBOX: usize = 2_048;
 /// The longest sleep: the clock may be set, and there are chores.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Between two attempts to open a journal that failed.
+/// Before a journal that failed twice is opened again; doubles with every failure, for opening reads
+/// the whole file.
 const REOPEN: Duration = Duration::from_secs(1);
+
+/// The longest pause between two attempts.
+const REOPEN_AT_MOST: Duration = Duration::from_secs(16);
 
 /// Between two looks at whether records are old enough to be forgotten; sooner while there are some.
 const EXPIRE: Duration = Duration::from_mins(1);
@@ -102,6 +106,8 @@ pub struct Ledger {
     inbox: Receiver<Message>,
     progress: Arc<Progress>,
     reopen_at: Instant,
+    /// Goes back to the first one when something was stored.
+    reopen_pause: Duration,
     expire_at: Instant,
     /// A tick that panicked is not tried again at once.
     tick_from: Instant,
@@ -187,6 +193,7 @@ impl Ledger {
             inbox,
             progress,
             reopen_at: now,
+            reopen_pause: REOPEN,
             expire_at: now + EXPIRE,
             tick_from: now,
             last_batch: 0,
@@ -279,8 +286,7 @@ impl Ledger {
             let expired = journal.expire(at);
             self.expire_at = now + if matches!(expired, Ok(1..)) { LONGEST_SLEEP } else { EXPIRE };
             if let Err(error) = expired {
-                self.fail(&error);
-                self.open()?;
+                self.recover(&error)?;
             }
         }
         Ok(())
@@ -293,7 +299,6 @@ impl Ledger {
         self.progress.set_opening(true);
         let opened = self.place.open().and_then(|journal| Ok((journal.load()?, journal)));
         self.progress.set_opening(false);
-        self.reopen_at = Instant::now() + REOPEN;
         match opened {
             Ok((stored, journal)) => {
                 self.core.restore(stored).map_err(LedgerError::Restore)?;
@@ -313,11 +318,20 @@ impl Ledger {
         }
     }
 
+    /// A failed commit: memory is not what the journal has. It is opened again at once, unless that
+    /// was of no use.
+    fn recover(&mut self, error: &JournalError) -> Result<(), LedgerError> {
+        let is_first = self.reopen_pause == REOPEN;
+        self.fail(error);
+        if is_first { self.open() } else { Ok(()) }
+    }
+
     /// The journal is of no use any more. What is in memory goes on without it: what pages must
     /// page, and is not told twice while the same alert is sent again and again.
     fn fail(&mut self, error: &JournalError) {
         self.journal = None;
-        self.reopen_at = Instant::now() + REOPEN;
+        self.reopen_at = Instant::now() + self.reopen_pause;
+        self.reopen_pause = (self.reopen_pause * 2).min(REOPEN_AT_MOST);
         self.metrics.failures.inc();
         self.metrics.writable.set(0.0);
         self.progress.set_writable(false);

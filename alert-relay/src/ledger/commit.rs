@@ -11,7 +11,7 @@ use serde_json::json;
 use super::crash::Point;
 use super::handle::Waiting;
 use super::metrics::count;
-use super::{Core, LONGEST_SLEEP, Ledger, LedgerError, Unavailable, emergency};
+use super::{Core, LONGEST_SLEEP, Ledger, LedgerError, REOPEN, Unavailable, emergency};
 use crate::incident::{Delivery, DeliveryState, Input, Table};
 use crate::journal::{Batch, Journal, RefusedBody};
 use crate::time::Moment;
@@ -55,10 +55,10 @@ impl Ledger {
         if let Err(error) = journal.commit(batch) {
             // First the pages: opening the journal again may take its time.
             self.page_without_journal(batch);
-            self.fail(&error);
             refuse(waiting);
-            return self.open();
+            return self.recover(&error);
         }
+        self.reopen_pause = REOPEN;
         if reached.inputs {
             self.crash.reach(Point::AfterSync);
         }
