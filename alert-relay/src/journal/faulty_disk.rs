@@ -26,6 +26,8 @@ struct State {
     seen: Vec<u8>,
     /// What a power failure leaves for sure.
     durable: Vec<u8>,
+    /// Lengths that the file was given since the last sync.
+    lengths: Vec<usize>,
     /// Sectors that were written since the last sync.
     pending: BTreeSet<usize>,
     /// Counts writes, growths and syncs.
@@ -61,17 +63,20 @@ impl FaultyDisk {
     }
 
     /// The disk after the power went: of the sectors not synced those that `keeps` chooses are there.
+    /// The length is one that the file had since the sync: file systems set it as a whole.
     pub(crate) fn after_power_failure(&self, mut keeps: impl FnMut() -> bool) -> Self {
         let state = self.state();
         let mut left = state.durable.clone();
+        for length in &state.lengths {
+            if keeps() {
+                left.resize(*length, 0);
+            }
+        }
         for sector in &state.pending {
             let start = sector * SECTOR;
-            let end = (start + SECTOR).min(state.seen.len());
+            let end = (start + SECTOR).min(state.seen.len()).min(left.len());
             if start >= end || !keeps() {
                 continue;
-            }
-            if left.len() < end {
-                left.resize(end, 0);
             }
             left[start..end].copy_from_slice(&state.seen[start..end]);
         }
@@ -123,6 +128,7 @@ impl StorageBackend for FaultyDisk {
         state.call(Fault::Write)?;
         let (old, new) = (state.seen.len(), index(len));
         state.seen.resize(new, 0);
+        state.lengths.push(new);
         for sector in old.min(new) / SECTOR..old.max(new).div_ceil(SECTOR) {
             state.pending.insert(sector);
         }
@@ -134,6 +140,7 @@ impl StorageBackend for FaultyDisk {
         state.call(Fault::Sync)?;
         state.durable = state.seen.clone();
         state.pending.clear();
+        state.lengths.clear();
         Ok(())
     }
 

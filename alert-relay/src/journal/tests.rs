@@ -318,7 +318,7 @@ fn a_journal_that_lost_its_end_or_has_another_byte_gives_nothing_else() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The power goes while batches are written, any of the sectors that were not synced are lost:
     /// all that was acknowledged is there, and what is there is whole.
