@@ -1,18 +1,22 @@
 //! Few useful notifications from many alerts, and no page lost.
 //!
-//! Flow: `time -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> access -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> run`
+//! Flow: `time -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> access -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> cli -> run`
 
 pub mod access;
 pub mod alert;
 pub mod alertmanagers;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod feedback;
 pub mod heartbeat;
 pub mod incident;
+pub mod journal;
 pub mod lease;
+pub mod ledger;
+pub mod receive;
 pub mod reconcile;
 pub mod report;
-
+pub mod run;
 pub mod silence;
 pub mod time;
