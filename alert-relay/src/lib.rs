@@ -1,8 +1,9 @@
 //! Few useful notifications from many alerts, and no page lost.
 //!
-//! Flow: `time -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> reconcile -> receive -> run`
+//! Flow: `time -> calendar -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> reconcile -> receive -> run`
 
 pub mod alert;
+pub mod calendar;
 pub mod config;
 pub mod incident;
 pub mod time;
