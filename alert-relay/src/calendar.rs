@@ -72,7 +72,8 @@ impl Window {
             return within(self.start);
         };
         // The beginning may lie as far back as the window is long.
-        let mut day = now.before(self.duration).timestamp().to_zoned_datetime(self.zone.clone()).date();
+        let mut day =
+            now.before(self.duration).timestamp().to_zoned_datetime(self.zone.clone()).date();
         let last = now.timestamp().to_zoned_datetime(self.zone.clone()).date();
         let mut ends = None;
         while day <= last {

@@ -5,5 +5,6 @@
 pub mod alert;
 pub mod calendar;
 pub mod config;
+pub mod correlate;
 pub mod incident;
 pub mod time;
