@@ -309,6 +309,12 @@ impl Engine {
                 text: format!("{} that waited for business hours", digest.len()),
             });
         }
+        for identity in self.dirty.alerts.clone() {
+            self.refresh_alert(identity);
+        }
+        for id in self.dirty.incidents.clone() {
+            self.refresh_incident(&id);
+        }
         self.write_rows(changes);
     }
 

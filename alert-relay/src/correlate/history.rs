@@ -133,7 +133,7 @@ impl Statistics {
     fn is_unneeded(&self, rules: &Probation, limit: Duration) -> bool {
         rules.enabled
             && self.useful < FORGOTTEN
-            && self.episodes() >= f64::from(rules.min_episodes)
+            && self.episodes().round() >= f64::from(rules.min_episodes)
             && self.self_resolved(limit) >= rules.min_self_resolved
     }
 }

@@ -142,10 +142,8 @@ impl Engine {
         let Some(alert) = alerts.get_mut(&identity) else { return };
         let Some(case) = incidents.get_mut(&id) else { return };
         let is_first = case.incident.total == 0;
+        let mut is_held = is_first && !alert.pages;
         let rises = is_first || alert.severity > case.incident.severity;
-        if is_first && !alert.pages {
-            case.incident.phase = Phase::Held { until: now.after(cause_hold) };
-        }
         if case.is_resolved() {
             if let Phase::Resolved { at } = case.incident.phase {
                 self.resolved.remove(&(at, Arc::clone(&id)));
@@ -156,6 +154,10 @@ impl Engine {
             self.index.open(case.class, &id);
             let detail = "began again".to_owned();
             changes.events.push(Event::Changed { incident: (*id).clone(), detail });
+            is_held = !case.plan.is_told && !alert.pages;
+        }
+        if is_held {
+            case.incident.phase = Phase::Held { until: now.after(cause_hold) };
         }
         if alert.status.incident.as_ref() != Some(&id) {
             case.incident.total = case.incident.total.saturating_add(1);
@@ -217,7 +219,7 @@ impl Engine {
         } else if pages {
             let detail = format!("{} is told already", self.named(&root));
             self.suppressed(identity, Reason::SameClass, detail, changes);
-        } else if is_first {
+        } else if is_held {
             let detail = format!("waits {} s for its cause", cause_hold.as_secs());
             self.suppressed(identity, Reason::Held, detail, changes);
         }
@@ -228,7 +230,7 @@ impl Engine {
         self.reparent(identity, &root, now, changes);
         self.unsilence(&id);
         self.refresh_incident(&id);
-        if is_first && cause_hold.is_zero() {
+        if is_held && cause_hold.is_zero() {
             self.pass_time(now, changes);
         }
     }

@@ -11,6 +11,9 @@ use crate::alert::Identity;
 use crate::incident::{Changes, Event, Feedback, Phase, Reason, Source, Told};
 use crate::time::Moment;
 
+/// Replicas of one alert that are told apart.
+const MOST_COPIES: usize = 8;
+
 impl Engine {
     pub(super) fn told(
         &mut self,
@@ -26,6 +29,18 @@ impl Engine {
                 let Some(alert) = self.alerts.get_mut(&identity) else { return };
                 if !alert.status.is_firing() || end < alert.status.starts_at {
                     let detail = format!("its end at {end} is known");
+                    self.suppressed(identity, Reason::Duplicate, detail, changes);
+                    return;
+                }
+                let fingerprint = told.alert.fingerprint;
+                let is_main = alert.fingerprint == fingerprint;
+                alert.status.also.retain(|also| *also != fingerprint);
+                if !is_main || !alert.status.also.is_empty() {
+                    if is_main {
+                        alert.fingerprint = alert.status.also.remove(0);
+                    }
+                    self.dirty.alerts.insert(identity);
+                    let detail = "a replica's copy ended, another one fires".to_owned();
                     self.suppressed(identity, Reason::Duplicate, detail, changes);
                     return;
                 }
@@ -61,6 +76,7 @@ impl Engine {
                 return;
             }
             status.ended = None;
+            known.fingerprint = alert.fingerprint;
             status.starts_at = starts_at;
             status.since = now;
             status.fires_until = told.fires_until;
@@ -75,7 +91,12 @@ impl Engine {
             self.dirty.alerts.insert(identity);
             self.refresh_alert(identity);
         }
-        if starts_at > known_start(self, identity) {
+        // A replica's copy may begin later, and that is no flap.
+        if known_copy(self, told) {
+            self.dirty.alerts.insert(identity);
+            let detail = "a replica's copy".to_owned();
+            self.suppressed(identity, Reason::Duplicate, detail, changes);
+        } else if starts_at > known_start(self, identity) {
             self.unseen_flap(identity, starts_at, now, changes);
         } else if !matches!(source, Source::Prometheus(_)) {
             // Prometheus repeats everything every minute; that is how it says that it fires on.
@@ -100,6 +121,7 @@ impl Engine {
             maintenance: None,
             is_silenced: false,
             is_inhibited: false,
+            also: Vec::new(),
             in_storm: false,
         };
         let (rules, symbols) = (&self.rules, &mut self.symbols);
@@ -184,6 +206,7 @@ impl Engine {
         status.ended = Some(now);
         (status.fires_until, status.maintenance) = (None, None);
         (status.is_silenced, status.is_inhibited) = (false, false);
+        status.also.clear();
         alert.texts = None;
         let duration = end.since(alert.status.starts_at);
         self.ended.insert((now, identity));
@@ -268,4 +291,18 @@ pub(super) fn leave(case: &mut Case, identity: Identity, alert: &Tracked) -> boo
 
 fn known_start(engine: &Engine, identity: Identity) -> Moment {
     engine.alerts.get(&identity).map_or(Moment::EPOCH, |alert| alert.status.starts_at)
+}
+
+/// Whether it is the copy of another replica, which is noted.
+fn known_copy(engine: &mut Engine, told: &Told) -> bool {
+    let Some(alert) = engine.alerts.get_mut(&told.alert.identity) else { return false };
+    let fingerprint = told.alert.fingerprint;
+    if alert.fingerprint == fingerprint {
+        return false;
+    }
+    let also = &mut alert.status.also;
+    if !also.contains(&fingerprint) && also.len() < MOST_COPIES {
+        also.push(fingerprint);
+    }
+    true
 }

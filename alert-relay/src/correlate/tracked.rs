@@ -126,6 +126,9 @@ pub(super) struct Status {
     pub(super) is_silenced: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_inhibited: bool,
+    /// Copies of replicas that fire too: it fires as long as one of them does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) also: Vec<Fingerprint>,
     /// It is told by an incident with many others, so that it says nothing of its class.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) in_storm: bool,
@@ -285,6 +288,7 @@ mod tests {
             maintenance: None,
             is_silenced: false,
             is_inhibited: false,
+            also: Vec::new(),
             in_storm: false,
         }
     }

@@ -23,7 +23,7 @@ fn webhook(number: u32, now: Moment) -> Notification {
     parse_notification(&body(&format!("webhook/{number:02}")), false, &[], now).unwrap()
 }
 
-/// Plays recordings half a minute apart; notices of each, without mere updates.
+/// Plays recordings a minute and a half apart; notices of each, without mere updates.
 fn play(relay: &mut Relay, numbers: &[u32]) -> Vec<Vec<(Kind, bool)>> {
     let mut heard = Vec::new();
     for number in numbers {
@@ -36,7 +36,7 @@ fn play(relay: &mut Relay, numbers: &[u32]) -> Vec<Vec<(Kind, bool)>> {
         let source = Source::Alertmanager(notification.external_url);
         let rejected = notification.rejected;
         let mut notices = relay.give(&Input::Alerts { source, told, rejected });
-        notices.extend(relay.wait(30));
+        notices.extend(relay.wait(90));
         notices.retain(|notice| notice.kind != Kind::Update);
         heard.push(kinds(&notices));
     }
