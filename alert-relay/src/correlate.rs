@@ -33,7 +33,7 @@ use crate::incident::{
 use crate::time::Moment;
 
 use self::case::Case;
-use self::history::{History, Subject};
+use self::history::{History, Hold, Subject};
 use self::index::Index;
 use self::rules::Rules;
 use self::symbols::Symbols;
@@ -173,6 +173,12 @@ impl Engine {
         self.incidents.values().map(|case| &case.incident)
     }
 
+    /// The incident that an alert belongs to, or belonged to last.
+    pub fn incident_of(&self, identity: Identity) -> Option<&Incident> {
+        let id = self.alerts.get(&identity)?.status.incident.as_ref()?;
+        self.incident(id)
+    }
+
     /// Alerts that fire, for those who ask Alertmanager whether they still do.
     pub fn firing(&self) -> impl Iterator<Item = Identity> {
         let firing = self.alerts.iter().filter(|(_, alert)| alert.status.is_firing());
@@ -240,16 +246,32 @@ impl Engine {
         }
         // What is never held tells nothing of whether its class should be.
         if !case.incident.always_page {
-            let class = self.symbols.text(case.class).to_owned();
-            let trouble = Subject::Trouble(class.clone(), case.incident.entity.clone());
+            let own = || (self.symbols.text(case.class).to_owned(), case.incident.entity.clone());
+            let (class, entity) = case.plan.paged_by.clone().unwrap_or_else(own);
             let is_over = case.is_resolved();
-            for subject in [Subject::Class(class), trouble] {
+            let (was_needed, is_paged) =
+                (case.incident.acknowledged.is_some(), case.incident.is_paged);
+            let is_habit =
+                self.hold((&class, &entity)).is_some_and(|(hold, ..)| hold == Hold::Habit);
+            // A flapper that became an outage has paged in time: the wait has hidden nothing. And it
+            // says as little of its class as its episodes do.
+            if is_habit && is_paged && feedback == Feedback::Useful {
+                self.touch_incident(id);
+                return;
+            }
+            let trouble = Subject::Trouble(class.clone(), entity);
+            let class = (!is_habit).then_some(Subject::Class(class));
+            for subject in [Some(trouble), class].into_iter().flatten() {
                 let half_life = self.rules.config.correlation.probation.half_life;
                 let entry = self.history.touch(subject, half_life, now);
                 match feedback {
                     Feedback::Useful => entry.useful += 1.0,
                     // Of one that still fires, the end is counted so.
-                    Feedback::NotActionable if is_over => entry.denied += 1.0,
+                    Feedback::NotActionable if is_over => {
+                        entry.denied += 1.0;
+                        // Whoever looked at it found nothing to do.
+                        entry.needed -= entry.needed.min(f64::from(u8::from(was_needed)));
+                    }
                     Feedback::NotActionable => {}
                 }
             }

@@ -9,6 +9,7 @@ mod alertmanager;
 mod day;
 mod replay;
 mod score;
+mod streams;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use self::alertmanager::Line;
 pub use self::day::{Problem, ProblemAlert};
 pub use self::replay::{ReplayError, Replayed, replay};
 pub use self::score::Score;
+pub use self::streams::{StreamScore, StreamsError, measure_streams};
 
 use self::day::Day;
 use self::replay::{Oncall, Player};
@@ -38,6 +40,9 @@ const MIDNIGHT: i64 = 1_795_478_400_000;
 
 /// The configuration that the simulated day is meant for.
 pub const DAY_CONFIG: &str = include_str!("simulate/day.yml");
+
+/// The configuration for series that are sampled every few minutes or hours, chosen on the NAB set.
+pub const STREAMS_CONFIG: &str = include_str!("simulate/streams.yml");
 
 /// Writes the measured day: lines of `{t, from, body}`, and one line for each true problem.
 ///

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_model::label_set::LabelSet;
 
@@ -26,8 +27,8 @@ pub(super) struct Home {
     pub(super) via: Via,
     /// `None`: it was part of it before.
     pub(super) reason: Option<(Reason, String)>,
-    /// Whether the time since the last alert matters for whether it is covered.
-    pub(super) is_lasting: bool,
+    /// How long ago people may have been woken for the like, for it to be covered by that.
+    pub(super) reach: Duration,
 }
 
 impl Engine {
@@ -97,7 +98,7 @@ impl Engine {
                     incident,
                     via: alert.status.via,
                     reason: None,
-                    is_lasting: false,
+                    reach: correlation.join_window,
                 });
             }
         }
@@ -116,10 +117,12 @@ impl Engine {
         for key in &alert.needs {
             let text = self.symbols.text(*key);
             let (is_lasting, is_wide) = (is_configured(text), is_cluster(text));
+            let window = self.rules.config.correlation.join_window;
+            let reach = if is_lasting { Duration::MAX } else { window };
             let joinable = |case: &Case| {
                 is_lasting
                     || if alert.pages {
-                        !is_wide && self.covers(case, false, now)
+                        !is_wide && self.covers(case, reach, now)
                     } else {
                         case.incident.severity >= alert.severity
                     }
@@ -127,7 +130,7 @@ impl Engine {
             if let Some(incident) = self.oldest(self.index.provided(*key), joinable) {
                 let detail = self.named(&incident);
                 let reason = Some((Reason::Dependency, format!("its cause is {detail}")));
-                return Some(Home { incident, via: Via::Dependency, reason, is_lasting });
+                return Some(Home { incident, via: Via::Dependency, reason, reach });
             }
         }
         None
@@ -135,15 +138,17 @@ impl Engine {
 
     fn same_entity(&self, alert: &Tracked, labels: &LabelSet, now: Moment) -> Option<Home> {
         let key = alert.provides.first().filter(|_| alert.is_narrow)?;
+        // One trouble of one thing shows itself in several classes, burn rates last.
+        let reach = self.rules.config.correlation.join_window * 2;
         let joinable = |case: &Case| {
             let is_new = !alert.pages || case.plan.paged_at.is_none();
-            (is_new || self.covers(case, false, now))
+            (is_new || self.covers(case, reach, now))
                 && self.is_told_to_the_same(case, alert, labels)
         };
         let incident = self.oldest(self.index.provided(*key), joinable)?;
         let detail = format!("{} is {}", self.symbols.text(alert.entity), self.named(&incident));
         let reason = Some((Reason::SameEntity, detail));
-        Some(Home { incident, via: Via::Entity, reason, is_lasting: false })
+        Some(Home { incident, via: Via::Entity, reason, reach })
     }
 
     fn same_class(
@@ -180,7 +185,8 @@ impl Engine {
                 (Reason::SameClass, detail)
             }
         };
-        Some(Home { incident, via: Via::Own, reason: Some(reason), is_lasting: storm.is_some() })
+        let reach = if storm.is_some() { Duration::MAX } else { window };
+        Some(Home { incident, via: Via::Own, reason: Some(reason), reach })
     }
 
     /// The root incident that was opened first among those that fit.
@@ -205,10 +211,9 @@ impl Engine {
     }
 
     /// Whether people were woken by it for the like, not long ago, and it is still going on.
-    pub(super) fn covers(&self, case: &Case, is_lasting: bool, now: Moment) -> bool {
-        let window = self.rules.config.correlation.join_window;
-        let is_recent = case.plan.last_critical.is_some_and(|last| now.since(last) <= window);
-        case.plan.paged_at.is_some() && case.critical > 0 && (is_lasting || is_recent)
+    pub(super) fn covers(&self, case: &Case, reach: Duration, now: Moment) -> bool {
+        let is_recent = case.plan.last_critical.is_some_and(|last| now.since(last) <= reach);
+        case.plan.paged_at.is_some() && case.critical > 0 && is_recent
     }
 
     /// Whether everybody who would be told of the alert is told by the incident.
@@ -226,7 +231,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn hold(&self, names: (&str, &str)) -> Option<(Hold, std::time::Duration, String)> {
+    pub(super) fn hold(&self, names: (&str, &str)) -> Option<(Hold, Duration, String)> {
         let correlation = &self.rules.config.correlation;
         self.history.hold(names, &correlation.probation, correlation.flapping.stable_on)
     }

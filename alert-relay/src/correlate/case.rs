@@ -24,6 +24,9 @@ pub(super) struct Plan {
     pub(super) last_critical: Option<Moment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) paged_at: Option<Moment>,
+    /// Class and entity of the alert that woke people: judgements are about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) paged_by: Option<(String, String)>,
     /// It flaps: it has ended when this time comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) quiet_at: Option<Moment>,

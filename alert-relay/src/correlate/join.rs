@@ -117,7 +117,7 @@ impl Engine {
         self.incidents.insert(Arc::clone(&reference), case);
         self.index.open(class, &reference);
         changes.events.push(Event::Opened { incident: id, alert: identity });
-        let home = Home { incident: reference, via: Via::Own, reason: None, is_lasting: false };
+        let home = Home { incident: reference, via: Via::Own, reason: None, reach: Duration::ZERO };
         self.join(identity, labels, home, again, now, changes);
     }
 
@@ -134,7 +134,7 @@ impl Engine {
         let root = self.root(&id);
         let Some(alert) = self.alerts.get(&identity) else { return };
         let Some(told_by) = self.incidents.get(&root) else { return };
-        let is_covered = self.covers(told_by, home.is_lasting, now) && !alert.always;
+        let is_covered = self.covers(told_by, home.reach, now) && !alert.always;
         let was_paged = told_by.plan.paged_at.is_some();
         let wait = self.wait(alert, again, was_paged, now);
         let cause_hold = self.rules.config.correlation.cause_hold;

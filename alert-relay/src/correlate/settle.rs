@@ -96,6 +96,7 @@ impl Engine {
         alert.status.tell_at = None;
         self.dirty.alerts.insert(identity);
         let (pages, name) = (alert.pages, self.symbols.text(alert.entity).to_owned());
+        let class = self.symbols.text(alert.class).to_owned();
         let id = self.root(&member_of);
         let Some(case) = self.incidents.get_mut(&id) else { return };
         case.incident.is_flapping = false;
@@ -108,6 +109,7 @@ impl Engine {
         case.plan.is_told = true;
         case.plan.is_deferred = false;
         case.plan.paged_at = Some(now);
+        case.plan.paged_by = Some((class, name.clone()));
         case.incident.is_paged = true;
         case.incident.phase = Phase::Open;
         let remind_after = self.rules.config.correlation.remind_after;

@@ -322,9 +322,7 @@ impl Day {
         for chronic in 0..6 {
             let labels =
                 Place { cluster: "us", node: 0, service: 2 + chronic, at: 0.0 }.service_labels();
-            let names =
-                ["BackupOld", "QuotaHigh", "CertificateOld", "ReplicaLag", "QueueOld", "DiskOld"];
-            self.add(names[chronic as usize], "warning", &labels, 0.0, 24.0 * HOUR);
+            self.add("QuotaHigh", "warning", &labels, 0.0, 24.0 * HOUR);
         }
         for _ in 0..15 {
             let labels = Place { cluster: "eu", node: self.random.u32(5..20), service: 0, at: 0.0 };

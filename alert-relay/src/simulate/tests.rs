@@ -28,3 +28,28 @@ fn tuning() {
         println!("{feedback}: {sums:?}");
     }
 }
+
+fn streams(dataset: &str, config: &str) -> StreamScore {
+    use std::fs::File;
+    use std::io::BufReader;
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/alert-streams");
+    let open = |name: &str| BufReader::new(File::open(folder.join(name)).unwrap());
+    let config = Arc::new(Config::parse(config, "streams.yml").unwrap());
+    let (episodes, anomalies) = (open("threshold-episodes.csv"), open("labelled-anomalies.csv"));
+    measure_streams(config, episodes, anomalies, dataset).unwrap()
+}
+
+#[test]
+fn stream_tuning() {
+    for window in ["1h", "6h", "24h", "48h"] {
+        for on in ["10m", "30m", "1h", "3h", "6h"] {
+            let config = STREAMS_CONFIG
+                .replace("_window: 24h", &format!("_window: {window}"))
+                .replace("stable_on: 6h", &format!("stable_on: {on}"))
+                .replace("stable_off: 24h", &format!("stable_off: {window}"));
+            println!("STREAM {window} {on}: {}", streams("nab", &config));
+            println!("STREAMMS {window} {on}: {}", streams("msft", &config));
+        }
+    }
+}
