@@ -249,6 +249,7 @@ impl Engine {
             let own = || (self.symbols.text(case.class).to_owned(), case.incident.entity.clone());
             let (class, entity) = case.plan.paged_by.clone().unwrap_or_else(own);
             let is_over = case.is_resolved();
+            let duration = case.incident.changed_at.since(case.incident.starts_at);
             let (was_needed, is_paged) =
                 (case.incident.acknowledged.is_some(), case.incident.is_paged);
             let is_habit =
@@ -267,11 +268,7 @@ impl Engine {
                 match feedback {
                     Feedback::Useful => entry.useful += 1.0,
                     // Of one that still fires, the end is counted so.
-                    Feedback::NotActionable if is_over => {
-                        entry.denied += 1.0;
-                        // Whoever looked at it found nothing to do.
-                        entry.needed -= entry.needed.min(f64::from(u8::from(was_needed)));
-                    }
+                    Feedback::NotActionable if is_over => entry.deny(duration, was_needed),
                     Feedback::NotActionable => {}
                 }
             }

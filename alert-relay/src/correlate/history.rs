@@ -71,6 +71,9 @@ pub struct Statistics {
     /// 3 min, 4 min, 5 min, 10 min, 20 min, 1 h, 4 h, and longer.
     #[serde(default)]
     pub by_itself: [f64; 12],
+    /// The same of all that nobody needed, those called not actionable included: how long to wait.
+    #[serde(default)]
+    pub durations: [f64; 12],
     /// Weight of episodes that somebody acknowledged or called useful.
     #[serde(default)]
     pub needed: f64,
@@ -97,7 +100,7 @@ impl Statistics {
     fn weigh(&mut self, half_life: Duration, now: Moment) {
         let factor = 0.5_f64
             .powf(now.since(self.weighed_at).as_secs_f64() / half_life.as_secs_f64().max(1.0));
-        for weight in &mut self.by_itself {
+        for weight in self.by_itself.iter_mut().chain(&mut self.durations) {
             *weight *= factor;
         }
         self.needed *= factor;
@@ -119,15 +122,26 @@ impl Statistics {
         (short + self.denied) / self.episodes().max(f64::MIN_POSITIVE)
     }
 
-    /// The duration that nine of ten episodes which ended by themselves did not exceed, as the edge
-    /// above it; `None` if it is over the last edge.
+    /// The duration that nine of ten episodes which nobody needed do not exceed, as the edge above
+    /// it; `None` if that is over the last edge. Few episodes leave room for a longer one: their
+    /// places are those of a sample, `k / (n + 1)`.
     pub fn ninth_tenth(&self) -> Option<Duration> {
-        let all: f64 = self.by_itself.iter().sum();
+        let all: f64 = self.durations.iter().sum();
         let mut sum = 0.0;
-        EDGES.iter().zip(&self.by_itself).find_map(|(edge, weight)| {
+        EDGES.iter().zip(&self.durations).find_map(|(edge, weight)| {
             sum += weight;
-            (sum >= 0.9 * all).then(|| Duration::from_secs(*edge))
+            (sum >= 0.9 * (all + 1.0)).then(|| Duration::from_secs(*edge))
         })
+    }
+
+    /// Somebody has called an ended episode not actionable; `was_needed`: it counted as needed.
+    pub(super) fn deny(&mut self, duration: Duration, was_needed: bool) {
+        self.denied += 1.0;
+        if was_needed {
+            // Whoever looked at it found nothing to do.
+            self.needed -= self.needed.min(1.0);
+            self.durations[bucket(duration)] += 1.0;
+        }
     }
 
     fn is_unneeded(&self, rules: &Probation, limit: Duration) -> bool {
@@ -136,6 +150,10 @@ impl Statistics {
             && self.episodes().round() >= f64::from(rules.min_episodes)
             && self.self_resolved(limit) >= rules.min_self_resolved
     }
+}
+
+fn bucket(duration: Duration) -> usize {
+    EDGES.partition_point(|edge| *edge < duration.as_secs())
 }
 
 /// All that is remembered.
@@ -222,10 +240,13 @@ impl History {
             let entry = self.touch(subject, rules.half_life, now);
             match need {
                 Need::Some => entry.needed += 1.0,
-                Need::Denied => entry.denied += 1.0,
+                Need::Denied => {
+                    entry.denied += 1.0;
+                    entry.durations[bucket(duration)] += 1.0;
+                }
                 Need::None => {
-                    let seconds = duration.as_secs();
-                    entry.by_itself[EDGES.partition_point(|edge| *edge < seconds)] += 1.0;
+                    entry.by_itself[bucket(duration)] += 1.0;
+                    entry.durations[bucket(duration)] += 1.0;
                 }
             }
         }

@@ -271,10 +271,11 @@ impl Engine {
     /// So many at once are no blip, whatever the class did before.
     fn storm_ends_waiting(&mut self, id: &Ref, now: Moment, changes: &mut Changes) {
         let from = self.rules.config.correlation.storm.from as usize;
-        let Some(case) = self.incidents.get(id).filter(|case| case.incident.firing.len() >= from)
-        else {
+        let Some(case) = self.incidents.get(id) else { return };
+        // Once it has paged nothing of it waits that is not flapping.
+        if case.plan.paged_at.is_some() || case.incident.firing.len() < from {
             return;
-        };
+        }
         let waiting = case.incident.firing.iter().find(|member| {
             self.alerts.get(member).is_some_and(|alert| {
                 alert.pages

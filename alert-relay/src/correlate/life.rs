@@ -218,7 +218,8 @@ impl Engine {
             self.index.remove(alert, &id);
             case.incident.changed_at = now;
             let is_held = matches!(case.incident.phase, Phase::Held { .. });
-            let counts = alert.status.via != Via::Dependency
+            // What joined another trouble says nothing of its own class.
+            let counts = alert.status.via == Via::Own
                 && !alert.status.in_storm
                 && !alert.always
                 && !was_silenced
