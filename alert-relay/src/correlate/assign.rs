@@ -122,7 +122,7 @@ impl Engine {
             let joinable = |case: &Case| {
                 is_lasting
                     || if alert.pages {
-                        !is_wide && self.covers(case, reach, now)
+                        !is_wide && covers(case, reach, now)
                     } else {
                         case.incident.severity >= alert.severity
                     }
@@ -142,8 +142,7 @@ impl Engine {
         let reach = self.rules.config.correlation.join_window * 2;
         let joinable = |case: &Case| {
             let is_new = !alert.pages || case.plan.paged_at.is_none();
-            (is_new || self.covers(case, reach, now))
-                && self.is_told_to_the_same(case, alert, labels)
+            (is_new || covers(case, reach, now)) && self.is_told_to_the_same(case, alert, labels)
         };
         let incident = self.oldest(self.index.provided(*key), joinable)?;
         let detail = format!("{} is {}", self.symbols.text(alert.entity), self.named(&incident));
@@ -172,18 +171,13 @@ impl Engine {
                 && self.is_told_to_the_same(case, alert, labels)
         };
         let incident = self.oldest(&open, joinable)?;
-        let reason = match storm {
-            Some(numbers) => (Reason::Storm, numbers.to_owned()),
-            None => {
-                let case = self.incidents.get(&incident)?;
-                let ago = now.since(case.plan.last_new).as_secs();
-                let limit = window.as_secs();
-                let detail = format!(
-                    "the last one joined {} {ago} s ago, within {limit} s",
-                    self.named(&incident)
-                );
-                (Reason::SameClass, detail)
-            }
+        let reason = if let Some(numbers) = storm {
+            (Reason::Storm, numbers.to_owned())
+        } else {
+            let ago = now.since(self.incidents.get(&incident)?.plan.last_new).as_secs();
+            let (named, limit) = (self.named(&incident), window.as_secs());
+            let detail = format!("the last one joined {named} {ago} s ago, within {limit} s");
+            (Reason::SameClass, detail)
         };
         let reach = if storm.is_some() { Duration::MAX } else { window };
         Some(Home { incident, via: Via::Own, reason: Some(reason), reach })
@@ -210,12 +204,6 @@ impl Engine {
         root
     }
 
-    /// Whether people were woken by it for the like, not long ago, and it is still going on.
-    pub(super) fn covers(&self, case: &Case, reach: Duration, now: Moment) -> bool {
-        let is_recent = case.plan.last_critical.is_some_and(|last| now.since(last) <= reach);
-        case.plan.paged_at.is_some() && case.critical > 0 && is_recent
-    }
-
     /// Whether everybody who would be told of the alert is told by the incident.
     fn is_told_to_the_same(&self, case: &Case, alert: &Tracked, labels: &LabelSet) -> bool {
         if alert.severity > case.incident.severity {
@@ -235,4 +223,10 @@ impl Engine {
         let correlation = &self.rules.config.correlation;
         self.history.hold(names, &correlation.probation, correlation.flapping.stable_on)
     }
+}
+
+/// Whether people were woken by it for the like, not long ago, and it is still going on.
+pub(super) fn covers(case: &Case, reach: Duration, now: Moment) -> bool {
+    let is_recent = case.plan.last_critical.is_some_and(|last| now.since(last) <= reach);
+    case.plan.paged_at.is_some() && case.critical > 0 && is_recent
 }

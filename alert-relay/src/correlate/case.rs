@@ -12,6 +12,7 @@ use crate::time::Moment;
 
 /// What is to come of an incident, and what was.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub(super) struct Plan {
     /// People know of it.
     #[serde(default)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use prometheus_model::label_set::LabelSet;
 
 use super::Engine;
-use super::assign::Home;
+use super::assign::{Home, covers};
 use super::case::{Case, Plan};
 use super::history::{Hold, Subject};
 use super::rules::is_cluster;
@@ -134,7 +134,7 @@ impl Engine {
         let root = self.root(&id);
         let Some(alert) = self.alerts.get(&identity) else { return };
         let Some(told_by) = self.incidents.get(&root) else { return };
-        let is_covered = self.covers(told_by, home.reach, now) && !alert.always;
+        let is_covered = covers(told_by, home.reach, now) && !alert.always;
         let was_paged = told_by.plan.paged_at.is_some();
         let wait = self.wait(alert, again, was_paged, now);
         let cause_hold = self.rules.config.correlation.cause_hold;
@@ -226,13 +226,25 @@ impl Engine {
         if is_storm {
             self.storm_ends_waiting(&id, now, changes);
         }
-        self.looks_changed(&root);
-        self.reparent(identity, &root, now, changes);
-        self.unsilence(&id);
-        self.refresh_incident(&id);
+        self.look_around(identity, &id, &root, now, changes);
         if is_held && cause_hold.is_zero() {
             self.pass_time(now, changes);
         }
+    }
+
+    /// What a new member means for others.
+    fn look_around(
+        &mut self,
+        identity: Identity,
+        id: &Ref,
+        root: &Ref,
+        now: Moment,
+        changes: &mut Changes,
+    ) {
+        self.looks_changed(root);
+        self.reparent(identity, root, now, changes);
+        self.unsilence(id);
+        self.refresh_incident(id);
     }
 
     /// People are to be woken, now or after a wait during which the incident can be seen.

@@ -28,6 +28,7 @@ mod shared {
 
     use super::{IncidentId, Ref};
 
+    #[expect(clippy::ref_option, reason = "the form in which serde calls it")]
     pub(super) fn serialize<S: Serializer>(
         id: &Option<Ref>,
         serializer: S,

@@ -94,7 +94,7 @@ pub(super) fn webhooks(day: &Day, is_measured: bool, random: &mut fastrand::Rng)
         let mut copy = line.clone();
         copy.t += random.i64(0..5_000);
         if parted {
-            copy.from = "http://alertmanager-1:9093".to_owned();
+            copy.from = String::from("http://alertmanager-1:9093");
             copy.body["externalURL"] = Value::from(copy.from.as_str());
         }
         copies.push(copy);

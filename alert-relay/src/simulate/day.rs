@@ -53,6 +53,12 @@ pub struct ProblemAlert {
     pub critical: bool,
 }
 
+/// Labels besides name and severity.
+type Labels = Vec<(&'static str, String)>;
+
+/// Name, severity, labels, seconds after the beginning of its problem, and seconds that it fires.
+type Symptom<'a> = (&'a str, &'a str, Labels, f64, f64);
+
 /// What happens in one day.
 #[derive(Debug)]
 pub(super) struct Day {
@@ -235,13 +241,7 @@ impl Day {
         );
     }
 
-    fn problem(
-        &mut self,
-        name: &str,
-        page: bool,
-        alerts: &[(&str, &str, Vec<(&'static str, String)>, f64, f64)],
-        at: f64,
-    ) {
+    fn problem(&mut self, name: &str, page: bool, alerts: &[Symptom<'_>], at: f64) {
         let mut told = Vec::new();
         for (alert, severity, labels, begin, length) in alerts {
             let labels = labels_of(alert, severity, labels);
@@ -358,14 +358,14 @@ impl Day {
 }
 
 impl Place {
-    fn node_labels(&self) -> Vec<(&'static str, String)> {
+    fn node_labels(&self) -> Labels {
         vec![
             ("cluster", self.cluster.to_owned()),
             ("node", format!("{}-node-{:02}", self.cluster, self.node)),
         ]
     }
 
-    fn service_labels(&self) -> Vec<(&'static str, String)> {
+    fn service_labels(&self) -> Labels {
         vec![
             ("cluster", self.cluster.to_owned()),
             ("service", format!("{}-service-{:02}", self.cluster, self.service)),

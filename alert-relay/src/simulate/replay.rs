@@ -175,7 +175,7 @@ impl Player {
             }
         }
         // What was held back is told, what is late arrives.
-        self.pass(self.now.after(Duration::from_secs(60)));
+        self.pass(self.now.after(Duration::from_mins(1)));
     }
 
     fn restart(&mut self) {

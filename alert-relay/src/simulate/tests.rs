@@ -117,29 +117,3 @@ fn without_decisions_the_day_would_call_far_more_often() {
     let (few, many) = (calls(DAY_CONFIG), calls(&naive));
     assert!(many > few && many > 25, "{few} and {many}");
 }
-
-#[test]
-fn tmp_tuning() {
-    for feedback in [false, true] {
-        let mut sums = (0.0, 0.0, 0.0);
-        let mut kinds = std::collections::BTreeMap::<String, usize>::new();
-        for state in 0..60 {
-            let score = measure_day(state, feedback).unwrap();
-            for noise in &score.noise {
-                let mut parts = noise.split(' ');
-                parts.next();
-                let text: Vec<_> = parts.collect();
-                let text = if noise.contains("eu-service-24") {
-                    "F5".to_owned()
-                } else {
-                    format!("{} {}", text[0], &text[2][..10.min(text[2].len())])
-                };
-                *kinds.entry(text).or_default() += 1;
-            }
-            sums.0 += score.interruptions as f64 / 60.0;
-            sums.1 += score.precision() / 60.0;
-            sums.2 += score.recall() / 60.0;
-        }
-        println!("TUNE {feedback}: {sums:?} {kinds:?}");
-    }
-}

@@ -72,11 +72,11 @@ fn late_copies_begin_nothing_but_what_fires_now_does() {
     relay.give(&Input::Alerts { source, told, rejected: Vec::new() });
     assert_eq!(relay.engine.open().count(), 1);
     // The end of the first episode, told again, does not end the second one.
-    let again = relay.now.after(Duration::from_secs(600));
+    let again = relay.now.after(Duration::from_mins(10));
     relay.ends(NODE);
     relay.wait(600);
     relay.tell(alert(NODE, again, None));
-    relay.tell(alert(NODE, begin, Some(begin.after(Duration::from_secs(60)))));
+    relay.tell(alert(NODE, begin, Some(begin.after(Duration::from_mins(1)))));
     assert_eq!(relay.engine.open().count(), 1);
 }
 
