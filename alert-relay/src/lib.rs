@@ -1,13 +1,15 @@
 //! Few useful notifications from many alerts, and no page lost.
 //!
-//! Flow: `time -> alert -> incident -> config -> journal -> correlate -> route -> ledger -> render -> deliver -> access -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> cli -> run`
+//! Flow: `time -> calendar -> alert -> incident -> config -> journal -> correlate -> simulate -> route -> ledger -> render -> deliver -> access -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> cli -> run`
 
 pub mod access;
 pub mod alert;
 pub mod alertmanagers;
+pub mod calendar;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod correlate;
 pub mod feedback;
 pub mod heartbeat;
 pub mod incident;
@@ -19,4 +21,5 @@ pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod silence;
+pub mod simulate;
 pub mod time;

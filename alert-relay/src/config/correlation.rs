@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::matching::Matchers;
 use super::{duration, minutes};
+use crate::calendar::{Hours, Window};
 use crate::incident::Severity;
 
 /// `correlation`
@@ -169,6 +170,17 @@ pub struct Maintenance {
     pub time_zone: String,
 }
 
+impl Maintenance {
+    /// The times of it.
+    ///
+    /// # Errors
+    /// The key that is wrong, and what is accepted.
+    pub fn window(&self) -> Result<Window, (&'static str, String)> {
+        let (end, rrule) = (self.end.as_deref(), self.rrule.as_deref());
+        Window::parse(&self.start, end, self.duration, rrule, &self.time_zone)
+    }
+}
+
 /// One of `correlation.business_hours`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,6 +197,16 @@ pub struct BusinessHours {
     /// `17:00`
     #[serde(default = "five")]
     pub end: String,
+}
+
+impl BusinessHours {
+    /// The times of them.
+    ///
+    /// # Errors
+    /// The key that is wrong, and what is accepted.
+    pub fn hours(&self) -> Result<Hours, (&'static str, String)> {
+        Hours::parse(&self.time_zone, &self.days, &self.start, &self.end)
+    }
 }
 
 /// `correlation.probation`

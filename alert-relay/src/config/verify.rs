@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Config;
+use super::correlation::Correlation;
 use super::destinations::{Destination, Target};
 
 /// The place of a key, and what is wrong with it.
@@ -55,6 +56,23 @@ pub(super) fn verify(config: &Config) -> Result<(), Problem> {
         let place = format!("routes[{}].matchers", config.routes.len() - 1);
         let problem = "the last route must match everything, so that no alert is lost";
         return Err((place, problem.to_owned()));
+    }
+    times(&config.correlation)
+}
+
+/// Windows and hours must be readable, because what decides with them can no longer refuse them.
+fn times(correlation: &Correlation) -> Result<(), Problem> {
+    for (index, window) in correlation.maintenance.iter().enumerate() {
+        let read = window.window();
+        read.map_err(|(key, problem)| {
+            (format!("correlation.maintenance[{index}].{key}"), problem)
+        })?;
+    }
+    for (name, hours) in &correlation.business_hours {
+        let read = hours.hours();
+        read.map_err(|(key, problem)| {
+            (format!("correlation.business_hours.{name}.{key}"), problem)
+        })?;
     }
     Ok(())
 }
