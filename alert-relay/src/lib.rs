@@ -4,5 +4,8 @@
 
 pub mod alert;
 pub mod config;
+pub mod deliver;
 pub mod incident;
+pub mod render;
+pub mod route;
 pub mod time;
