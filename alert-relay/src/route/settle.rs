@@ -59,8 +59,8 @@ impl Router {
                 delivery.state = DeliveryState::Planned { not_before: *not_before };
                 self.lanes.release(id);
                 self.save(delivery.clone(), changes);
-                self.complain(&delivery.destination, problem, now, changes);
                 self.fall_back(&delivery, incidents, now, changes);
+                self.complain(&delivery.destination, problem, now, changes);
                 None
             }
             Answer::Refused { problem } => {

@@ -159,7 +159,7 @@ fn a_message_to_a_destination_that_is_gone_goes_where_it_would_go_today() {
     world.tick();
     assert_eq!(world.send("second"), [Kind::Open]);
     assert_eq!(world.router.dead_letters().count(), 1);
-    assert_eq!(world.router.next_wake(), None);
+    assert!(world.router.next_wake().is_none_or(|wake| wake > world.now));
 }
 
 #[test]
