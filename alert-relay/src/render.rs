@@ -12,6 +12,8 @@ pub mod webhook;
 
 #[cfg(test)]
 pub(crate) mod examples;
+#[cfg(test)]
+mod tests;
 
 use crate::incident::Kind;
 use crate::time::Moment;

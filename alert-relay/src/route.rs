@@ -16,7 +16,7 @@ mod lanes;
 mod plan;
 mod settle;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -251,7 +251,8 @@ impl Router {
     }
 
     fn find_orphans(&mut self) {
-        let is_gone = |delivery: &&Delivery| self.config.destination(&delivery.destination).is_none();
+        let is_gone =
+            |delivery: &&Delivery| self.config.destination(&delivery.destination).is_none();
         self.orphans = self.lanes.iter().filter(is_gone).map(|delivery| delivery.id).collect();
     }
 

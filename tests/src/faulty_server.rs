@@ -297,3 +297,22 @@ impl Window {
         Some(if seconds < 1.0 { 1 } else { format!("{seconds:.0}").parse().unwrap_or(1) })
     }
 }
+
+/// A request for tests of the fakes: status and body of its answer.
+#[cfg(test)]
+pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<(u16, String)> {
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(address)?;
+    let mut head = format!("POST /{path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|text| text.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    status.zip(body).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}

@@ -138,8 +138,10 @@ impl MailServer {
     /// Waits until the mails are so; whether they were within the time.
     pub fn wait_for(&self, patience: Duration, condition: impl Fn(&[Mail]) -> bool) -> bool {
         let state = self.shared.state();
-        let waited =
-            self.shared.changed.wait_timeout_while(state, patience, |state| !condition(&state.mails));
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, patience, |state| !condition(&state.mails));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }

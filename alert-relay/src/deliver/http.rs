@@ -74,24 +74,17 @@ pub enum TlsError {
     },
 }
 
-/// Authorities of the system, and those of a file. Blocks on the disk.
-pub(super) fn authorities(
-    ca_file: Option<&Path>,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let mut certificates = rustls_native_certs::load_native_certs().certs;
-    if let Some(path) = ca_file {
-        let pem = fs::read(path)
-            .map_err(|cause| TlsError::Read { path: path.to_owned(), cause })?;
-        let bad = || TlsError::NoCertificate { path: path.to_owned() };
-        let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let own = own.map_err(|_| bad())?;
-        let mut roots = RootCertStore::empty();
-        if own.is_empty() || own.iter().any(|one| roots.add(one.clone()).is_err()) {
-            return Err(bad());
-        }
-        certificates.extend(own);
+/// The authorities of a file. Blocks on the disk.
+pub(super) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = fs::read(path).map_err(|cause| TlsError::Read { path: path.to_owned(), cause })?;
+    let bad = || TlsError::NoCertificate { path: path.to_owned() };
+    let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let own = own.map_err(|_| bad())?;
+    let mut roots = RootCertStore::empty();
+    if own.is_empty() || own.iter().any(|one| roots.add(one.clone()).is_err()) {
+        return Err(bad());
     }
-    Ok(certificates)
+    Ok(own)
 }
 
 impl Http {
@@ -130,7 +123,10 @@ impl Http {
         map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         for (name, value) in headers {
             let mut value = HeaderValue::from_str(value).map_err(|_| {
-                Trouble::new(Class::Broken, format!("{name} has characters that no header may have"))
+                Trouble::new(
+                    Class::Broken,
+                    format!("{name} has characters that no header may have"),
+                )
             })?;
             value.set_sensitive(true);
             map.insert(HeaderName::from_static(name), value);
@@ -183,7 +179,10 @@ fn look(ca_file: Option<&Path>) -> Option<Fingerprint> {
 fn client(ca_file: Option<&Path>) -> Result<Client, TlsError> {
     let setup = |problem: String| TlsError::Setup { problem };
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(authorities(ca_file)?);
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        roots.add_parsable_certificates(authorities(path)?);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -209,10 +208,21 @@ mod tests {
 
     #[test]
     fn secrets_travel_encrypted_or_not_at_all() {
-        for url in ["https://hooks.example.com/x", "http://127.0.0.1:1/x", "http://[::1]/", "http://localhost/x"] {
+        for url in [
+            "https://hooks.example.com/x",
+            "http://127.0.0.1:1/x",
+            "http://[::1]/",
+            "http://localhost/x",
+        ] {
             assert!(checked(url).is_ok(), "{url}");
         }
-        for url in ["http://hooks.example.com/x", "ftp://127.0.0.1/", "nonsense", "http://10.0.0.1/", "file:///x"] {
+        for url in [
+            "http://hooks.example.com/x",
+            "ftp://127.0.0.1/",
+            "nonsense",
+            "http://10.0.0.1/",
+            "file:///x",
+        ] {
             let trouble = checked(url).unwrap_err();
             assert_eq!(trouble.class, Class::Broken, "{url}");
             assert!(!trouble.problem.contains("example"), "{}", trouble.problem);

@@ -9,9 +9,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
-};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailCommand, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
@@ -64,9 +62,7 @@ impl Postman {
             text.parse::<Mailbox>()
                 .map_err(|_| problem(key, format!("{text:?} is no address such as a@example.com")))
         };
-        let wanted = || {
-            problem("smarthost", format!("{:?} is no HOST:PORT", config.smarthost))
-        };
+        let wanted = || problem("smarthost", format!("{:?} is no HOST:PORT", config.smarthost));
         let (host, port) = config.smarthost.rsplit_once(':').ok_or_else(wanted)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let login = match (&config.username, &config.password_file) {
@@ -159,7 +155,9 @@ impl Postman {
             let read = self.shared.credentials.read(file).await;
             let password = read.map_err(|error| Trouble::new(Class::Broken, error.to_string()))?;
             let login = Credentials::new(user.clone(), password.expose().to_owned());
-            step(connection.auth(DEFAULT_MECHANISMS, &login)).await.map_err(Trouble::at_greeting)?;
+            step(connection.auth(DEFAULT_MECHANISMS, &login))
+                .await
+                .map_err(Trouble::at_greeting)?;
         }
         Ok(Connection(connection))
     }
@@ -168,13 +166,10 @@ impl Postman {
         let (host, ca_file) = (self.host.clone(), self.ca_file.clone());
         let build = move || -> Result<TlsParameters, TlsError> {
             let setup = |error: SmtpError| TlsError::Setup { problem: error.to_string() };
-            let mut builder =
-                TlsParameters::builder(host).certificate_store(CertificateStore::None);
-            for authority in authorities(ca_file.as_deref())? {
-                // one of the system's that cannot be read is none, as everywhere
-                if let Ok(certificate) = Certificate::from_der(authority.to_vec()) {
-                    builder = builder.add_root_certificate(certificate);
-                }
+            let mut builder = TlsParameters::builder(host);
+            for authority in ca_file.map_or_else(|| Ok(Vec::new()), |path| authorities(&path))? {
+                let certificate = Certificate::from_der(authority.to_vec()).map_err(setup)?;
+                builder = builder.add_root_certificate(certificate);
             }
             builder.build_rustls().map_err(setup)
         };

@@ -13,8 +13,8 @@ use super::verdict::{Class, Trouble, accepted, said};
 use super::{Job, Shared};
 use crate::config::destinations::PagerDuty;
 use crate::incident::{Answer, Incident, Kind};
-use crate::render::pagerduty::{Action, first_key, internal, louder_key, v1, v2};
 use crate::render::Occasion;
+use crate::render::pagerduty::{Action, first_key, internal, louder_key, v1, v2};
 
 /// A key may have about 120 events in a minute; this leaves some to others.
 const PAUSE: Duration = Duration::from_millis(600);
@@ -77,7 +77,8 @@ impl Pager {
         };
         let receipt = incident.receipts.get(&self.name);
         let opened_with = receipt.filter(|receipt| receipt.credential != current.digest);
-        let known = opened_with.and_then(|receipt| self.shared.credentials.known(&receipt.credential));
+        let known =
+            opened_with.and_then(|receipt| self.shared.credentials.known(&receipt.credential));
         if opened_with.is_some() && known.is_none() {
             tracing::warn!(
                 destination = self.name,

@@ -16,8 +16,8 @@ use super::verdict::{Class, Trouble, accepted, said};
 use super::{Job, Shared};
 use crate::config::destinations::Slack;
 use crate::incident::{Answer, Incident, Kind, Receipt};
-use crate::render::slack::{Message, digest, incident, internal, thread_line, without_blocks};
 use crate::render::Occasion;
+use crate::render::slack::{Message, digest, incident, internal, thread_line, without_blocks};
 use crate::time::Moment;
 
 /// Edits of a workspace: 50 in a minute are allowed over all channels.
@@ -117,7 +117,10 @@ pub(super) fn message_of(job: &Job, occasion: &Occasion<'_>, is_all: bool) -> Me
             let mut message = incident(one, occasion);
             // without a thread the message itself has to say it
             let is_loud = matches!(occasion.kind, Kind::Escalate | Kind::Remind);
-            if is_all && is_loud && let Some(line) = thread_line(one, occasion) {
+            if is_all
+                && is_loud
+                && let Some(line) = thread_line(one, occasion)
+            {
                 message.text = line;
             }
             message
@@ -233,8 +236,7 @@ impl Call<'_> {
         let edits = self.chat.shared.buckets.of(edits, EDIT_PAUSE, 5);
         edits.take().await;
         let extra = json!({"channel": place.0, "ts": place.1});
-        let mut outcome =
-            self.method("chat.update", &body(message, extra.clone()), false).await;
+        let mut outcome = self.method("chat.update", &body(message, extra.clone()), false).await;
         if let Err(trouble) = &outcome
             && trouble.class == Class::Format
         {
@@ -295,7 +297,11 @@ impl Call<'_> {
         if visible > now {
             let pause = Some(visible.since(now));
             let problem = "an earlier attempt is not in the history yet";
-            return Err(Trouble { pause, is_ambiguous: true, ..Trouble::new(Class::Retry, problem) });
+            return Err(Trouble {
+                pause,
+                is_ambiguous: true,
+                ..Trouble::new(Class::Retry, problem)
+            });
         }
         Ok(Found::Nothing)
     }
@@ -375,15 +381,28 @@ fn verdict(reply: &Reply) -> Result<Value, Trouble> {
 fn class_of(error: &str) -> Class {
     match error {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" => Class::Wait,
-        "service_unavailable" | "request_timeout" | "fatal_error" | "internal_error"
-        | "update_failed" | "team_added_to_org" | "org_login_required" => Class::Retry,
+        "service_unavailable"
+        | "request_timeout"
+        | "fatal_error"
+        | "internal_error"
+        | "update_failed"
+        | "team_added_to_org"
+        | "org_login_required" => Class::Retry,
         "channel_not_found" | "not_in_channel" | "is_archived" => Class::Broken,
         "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
         | "missing_scope" | "no_permission" => Class::Broken,
-        "invalid_blocks" | "invalid_blocks_format" | "msg_too_long" | "msg_blocks_too_long"
-        | "too_many_attachments" | "attachment_payload_limit_exceeded" | "no_text"
+        "invalid_blocks"
+        | "invalid_blocks_format"
+        | "msg_too_long"
+        | "msg_blocks_too_long"
+        | "too_many_attachments"
+        | "attachment_payload_limit_exceeded"
+        | "no_text"
         | "invalid_attachments" => Class::Format,
-        "message_not_found" | "cant_update_message" | "edit_window_closed" | "is_inactive"
+        "message_not_found"
+        | "cant_update_message"
+        | "edit_window_closed"
+        | "is_inactive"
         | "block_mismatch" => Class::Gone,
         _ if error.starts_with("restricted_action") => Class::Broken,
         _ => Class::Unknown,
@@ -436,9 +455,8 @@ mod tests {
 
     #[test]
     fn only_json_that_says_ok_is_an_answer() {
-        let of = |status, body: &str| {
-            verdict(&Reply { status, pause: None, body: body.to_owned() })
-        };
+        let of =
+            |status, body: &str| verdict(&Reply { status, pause: None, body: body.to_owned() });
         assert!(of(200, r#"{"ok": true, "ts": "1"}"#).is_ok());
         for (status, body) in [
             (200, "<html>log in</html>"),

@@ -26,7 +26,11 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    pub(super) fn new(name: &str, config: &SlackWebhook, shared: &Shared) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        name: &str,
+        config: &SlackWebhook,
+        shared: &Shared,
+    ) -> Result<Self, TlsError> {
         let bucket = format!("slack webhook {}", config.url_file.display());
         Ok(Self {
             name: name.to_owned(),

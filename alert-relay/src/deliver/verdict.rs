@@ -95,7 +95,12 @@ pub(super) fn said(text: &str) -> String {
 }
 
 /// Accepted, with one message more.
-pub(super) fn accepted(before: Option<&Receipt>, place: &str, stamp: &str, credential: &str) -> Answer {
+pub(super) fn accepted(
+    before: Option<&Receipt>,
+    place: &str,
+    stamp: &str,
+    credential: &str,
+) -> Answer {
     let receipt = Receipt {
         place: place.to_owned(),
         stamp: stamp.to_owned(),
@@ -140,7 +145,8 @@ mod tests {
         assert!(
             matches!(of(Class::Broken), Answer::Broken { not_before, .. } if not_before >= now.after(BROKEN_PAUSE))
         );
-        let asked = Trouble { pause: Some(Duration::from_secs(20)), ..Trouble::new(Class::Wait, "x") };
+        let asked =
+            Trouble { pause: Some(Duration::from_secs(20)), ..Trouble::new(Class::Wait, "x") };
         assert!(
             matches!(asked.answer(0), Answer::Retry { not_before, is_ambiguous: false, .. } if not_before >= now.after(Duration::from_secs(20)))
         );

@@ -80,9 +80,7 @@ impl Worker {
             Some(Target::Slack(keys)) => Chat::new(name, keys, shared).map(Way::Chat),
             Some(Target::SlackWebhook(keys)) => Hook::new(name, keys, shared).map(Way::Hook),
             Some(Target::Webhook(keys)) => Machine::new(name, keys, shared).map(Way::Machine),
-            Some(Target::Email(keys)) => {
-                Ok(Way::Mail(Box::new(Postman::new(name, keys, shared)?)))
-            }
+            Some(Target::Email(keys)) => Ok(Way::Mail(Box::new(Postman::new(name, keys, shared)?))),
             None => {
                 return Err(DeliverError::Value {
                     destination: name.to_owned(),

@@ -11,7 +11,13 @@ use crate::time::Moment;
 
 /// A GPU that is gone.
 pub(crate) fn incident() -> Incident {
-    let labels = [("alertname", "GpuDown"), ("cluster", "eu-1"), ("node", "gpu-7"), ("gpu", "3"), ("job", "gpus")];
+    let labels = [
+        ("alertname", "GpuDown"),
+        ("cluster", "eu-1"),
+        ("node", "gpu-7"),
+        ("gpu", "3"),
+        ("job", "gpus"),
+    ];
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let starts_at = Moment::from_millis(1_790_000_000_000);
@@ -54,7 +60,10 @@ pub(crate) fn hostile() -> Incident {
         "/../tests/conformance/alertmanager/webhook/15-special-characters.json"
     );
     let body = std::fs::read(path).unwrap();
-    let alerts = parse_notification(&body, false, &Receive::default().ignored_labels, Moment::EPOCH).unwrap().alerts;
+    let alerts =
+        parse_notification(&body, false, &Receive::default().ignored_labels, Moment::EPOCH)
+            .unwrap()
+            .alerts;
     let alert: &Alert = &alerts[0];
     let labels: BTreeMap<String, String> =
         alert.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

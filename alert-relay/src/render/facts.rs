@@ -15,7 +15,8 @@ pub fn has_ended(incident: &Incident) -> bool {
 /// is never cut away.
 pub fn title(incident: &Incident, max: usize) -> String {
     let (head, tail) = parts(incident);
-    let tail = if incident.total > 1 { format!("{tail} ({} affected)", incident.total) } else { tail };
+    let tail =
+        if incident.total > 1 { format!("{tail} ({} affected)", incident.total) } else { tail };
     let room = max.saturating_sub(super::text::length(&tail));
     cut(&format!("{}{tail}", cut(&head, room.max(1))), max)
 }
@@ -56,7 +57,11 @@ pub fn state(incident: &Incident, now: Moment) -> String {
         return format!("resolved after {}", lasted(at));
     }
     let firing = incident.firing.len();
-    let many = if incident.total > 1 { format!("{firing} of {} firing", incident.total) } else { "firing".to_owned() };
+    let many = if incident.total > 1 {
+        format!("{firing} of {} firing", incident.total)
+    } else {
+        "firing".to_owned()
+    };
     format!("{many} for {}", lasted(now))
 }
 
@@ -122,8 +127,12 @@ pub fn clock(at: Moment) -> String {
 }
 
 /// Addresses of an incident with what they are; only those of the web.
-pub fn links<'a>(incident: &'a Incident, external_url: Option<&str>) -> Vec<(&'static str, std::borrow::Cow<'a, str>)> {
-    let page = external_url.map(|base| format!("{}/incidents/{}", base.trim_end_matches('/'), incident.id));
+pub fn links<'a>(
+    incident: &'a Incident,
+    external_url: Option<&str>,
+) -> Vec<(&'static str, std::borrow::Cow<'a, str>)> {
+    let page = external_url
+        .map(|base| format!("{}/incidents/{}", base.trim_end_matches('/'), incident.id));
     let mut links: Vec<(&'static str, std::borrow::Cow<'a, str>)> = vec![
         ("Runbook", incident.runbook_url.as_str().into()),
         ("Dashboard", incident.dashboard_url.as_str().into()),
@@ -182,9 +191,14 @@ mod tests {
 
     #[test]
     fn durations_have_two_units_at_most() {
-        for (seconds, text) in
-            [(0, "0 s"), (119, "119 s"), (120, "2 min"), (3_599, "59 min"), (11_100, "3 h 5 min"), (187_200, "2 d 4 h")]
-        {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (3_599, "59 min"),
+            (11_100, "3 h 5 min"),
+            (187_200, "2 d 4 h"),
+        ] {
             assert_eq!(duration(Duration::from_secs(seconds)), text);
         }
     }

@@ -120,7 +120,12 @@ fn section(
         for (name, value) in incident.common_labels.iter().take(64) {
             let (name, value) = (cut(&line(name), 100), cut(&line(value), 300));
             let _ = write!(text, "{name}: {value}\r\n");
-            let _ = write!(markup, "<tr><td>{}</td><td><code>{}</code></td></tr>", html(&name, 600), html(&value, 1_800));
+            let _ = write!(
+                markup,
+                "<tr><td>{}</td><td><code>{}</code></td></tr>",
+                html(&name, 600),
+                html(&value, 1_800)
+            );
         }
         markup.push_str("</table>");
         for (name, address) in links(incident, occasion.external_url) {

@@ -55,11 +55,19 @@ pub fn first_key(incident: &Incident) -> String {
 /// Another key, which wakes somebody again: for this severity and this many members always the same.
 pub fn louder_key(incident: &Incident) -> String {
     let digest = Sha256::digest(format!("{} {}", incident.severity.as_str(), incident.announced));
-    format!("{}-{:02x}{:02x}{:02x}{:02x}", incident.id.key, digest[0], digest[1], digest[2], digest[3])
+    format!(
+        "{}-{:02x}{:02x}{:02x}{:02x}",
+        incident.id.key, digest[0], digest[1], digest[2], digest[3]
+    )
 }
 
 /// An event of version 2, without its `routing_key`.
-pub fn v2(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_>) -> Map<String, Value> {
+pub fn v2(
+    action: Action,
+    key: &str,
+    incident: &Incident,
+    occasion: &Occasion<'_>,
+) -> Map<String, Value> {
     let mut event = begin(action, "event_action", "dedup_key", key);
     if action != Action::Trigger {
         return event;
@@ -67,7 +75,9 @@ pub fn v2(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_
     let source = label(incident, &["instance", "pod", "node", "cluster"]);
     let mut payload = Map::new();
     let mut put = |name: &str, value: Option<&str>| {
-        if let Some(value) = value.map(|value| cut(&line(value), 500)).filter(|value| !value.is_empty()) {
+        if let Some(value) =
+            value.map(|value| cut(&line(value), 500)).filter(|value| !value.is_empty())
+        {
             payload.insert(name.to_owned(), value.into());
         }
     };
@@ -85,9 +95,8 @@ pub fn v2(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_
     if let Some(page) = page(incident, occasion) {
         event.insert("client_url".into(), page.into());
     }
-    let links: Vec<Value> = web_links(incident)
-        .map(|(name, address)| json!({"href": address, "text": name}))
-        .collect();
+    let links: Vec<Value> =
+        web_links(incident).map(|(name, address)| json!({"href": address, "text": name})).collect();
     if !links.is_empty() {
         event.insert("links".into(), links.into());
     }
@@ -95,7 +104,12 @@ pub fn v2(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_
 }
 
 /// An event of version 1, without its `service_key`.
-pub fn v1(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_>) -> Map<String, Value> {
+pub fn v1(
+    action: Action,
+    key: &str,
+    incident: &Incident,
+    occasion: &Occasion<'_>,
+) -> Map<String, Value> {
     let mut event = begin(action, "event_type", "incident_key", key);
     event.insert("description".into(), title(incident, MAX_SUMMARY).into());
     if action != Action::Trigger {
@@ -118,9 +132,13 @@ pub fn v1(action: Action, key: &str, incident: &Incident, occasion: &Occasion<'_
 /// A message about the relay itself, in either version; its text makes its key.
 pub fn internal(is_v2: bool, severity: &str, occasion: &Occasion<'_>) -> Map<String, Value> {
     let text = format!("alert-relay: {}", line(occasion.text));
-    let text = cut(if occasion.text.trim().is_empty() { "alert-relay" } else { &text }, MAX_SUMMARY);
+    let text =
+        cut(if occasion.text.trim().is_empty() { "alert-relay" } else { &text }, MAX_SUMMARY);
     let digest = Sha256::digest(text.as_bytes());
-    let key = digest.iter().take(20).fold("ar1-internal-".to_owned(), |key, byte| format!("{key}{byte:02x}"));
+    let key = digest
+        .iter()
+        .take(20)
+        .fold("ar1-internal-".to_owned(), |key, byte| format!("{key}{byte:02x}"));
     if !is_v2 {
         let mut event = begin(Action::Trigger, "event_type", "incident_key", &key);
         event.insert("description".into(), text.into());

@@ -42,7 +42,9 @@ pub fn incident(incident: &Incident, occasion: &Occasion<'_>) -> Message {
     let mut blocks = Vec::new();
     if is_over {
         let struck = head.replace('~', "∼").replace('`', "ˋ");
-        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": format!("~{struck}~")}}));
+        blocks.push(
+            json!({"type": "section", "text": {"type": "mrkdwn", "text": format!("~{struck}~")}}),
+        );
     }
     let mut lines = vec![state(incident, occasion.now)];
     lines.extend(remarks(incident));
@@ -63,7 +65,9 @@ pub fn incident(incident: &Incident, occasion: &Occasion<'_>) -> Message {
         .filter_map(|(name, address)| slack_link(address, name, 700))
         .collect();
     if !links.is_empty() {
-        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": links.join("  ·  ")}}));
+        blocks.push(
+            json!({"type": "section", "text": {"type": "mrkdwn", "text": links.join("  ·  ")}}),
+        );
     }
     if occasion.has_buttons && !is_over {
         blocks.push(buttons(incident));
@@ -102,7 +106,8 @@ pub fn digest(incidents: &[Incident], occasion: &Occasion<'_>) -> Message {
     let text = format!("{count} {noun} that could wait, {over} of them over{repeat}");
     let mut blocks = Vec::new();
     for listed in incidents.iter().take(MAX_LISTED) {
-        let entry = format!("{} {}\n{}", sign(listed), title(listed, 200), state(listed, occasion.now));
+        let entry =
+            format!("{} {}\n{}", sign(listed), title(listed, 200), state(listed, occasion.now));
         blocks.push(json!({"type": "section", "text": plain(&entry, 400)}));
     }
     if count > MAX_LISTED {
@@ -121,12 +126,20 @@ pub fn internal(occasion: &Occasion<'_>) -> Message {
 }
 
 /// The same as text alone, for when Slack does not like the rest.
-pub fn without_blocks(message: &Message, incidents: &[Incident], occasion: &Occasion<'_>) -> Message {
+pub fn without_blocks(
+    message: &Message,
+    incidents: &[Incident],
+    occasion: &Occasion<'_>,
+) -> Message {
     let mut text = message.text.clone();
     for incident in incidents.iter().take(MAX_LISTED) {
-        let entry = if incidents.len() > 1 { title(incident, 120) } else { clean(&incident.description) };
+        let entry =
+            if incidents.len() > 1 { title(incident, 120) } else { clean(&incident.description) };
         text.push('\n');
-        text.push_str(&escape(&format!("{}, {}", state(incident, occasion.now), line(&entry)), 140));
+        text.push_str(&escape(
+            &format!("{}, {}", state(incident, occasion.now), line(&entry)),
+            140,
+        ));
     }
     Message { text: super::text::cut(&text, 3_500), attachments: json!([]) }
 }
@@ -193,4 +206,3 @@ fn colour(incident: &Incident) -> &'static str {
         (_, Severity::Info) => "#36a2eb",
     }
 }
-

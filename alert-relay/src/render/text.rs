@@ -22,8 +22,14 @@ pub fn clean(text: &str) -> String {
             }
             '\u{2028}' | '\u{2029}' | '\u{85}' => cleaned.push('\n'),
             '\n' | '\t' => cleaned.push(character),
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}' => {}
             _ if character.is_control() => {}
             _ => cleaned.push(character),
@@ -172,7 +178,8 @@ mod tests {
     fn only_addresses_of_the_web_are_links() {
         let link = slack_link("https://x.example/a|b>c?d=1&e", "go > on", 300).unwrap();
         assert_eq!(link, "<https://x.example/a%7Cb%3Ec?d=1&amp;e|go &gt; on>");
-        for text in ["javascript:alert(1)", "file:///etc", "https://", "", "https://a b", "ftp://x"] {
+        for text in ["javascript:alert(1)", "file:///etc", "https://", "", "https://a b", "ftp://x"]
+        {
             assert_eq!(slack_link(text, "x", 300), None, "{text}");
         }
     }

@@ -10,8 +10,8 @@ use super::{Incidents, Router, Style};
 use crate::config::destinations::Target;
 use crate::config::routes;
 use crate::incident::{
-    Changes, Delivery, DeliveryId, DeliveryState, Event, Incident, IncidentId, Kind, Notice, Reason,
-    Severity,
+    Changes, Delivery, DeliveryId, DeliveryState, Event, Incident, IncidentId, Kind, Notice,
+    Reason, Severity,
 };
 use crate::route::plan::draft;
 use crate::time::Moment;
@@ -105,7 +105,8 @@ impl Router {
         changes: &mut Changes,
     ) -> bool {
         let Some(channel) = self.channel(&delivery.destination) else { return false };
-        let limit = usize::try_from(self.config.correlation.storm.channel_limit).unwrap_or(usize::MAX);
+        let limit =
+            usize::try_from(self.config.correlation.storm.channel_limit).unwrap_or(usize::MAX);
         let recent = self.recent.entry(channel).or_default();
         while recent.front().is_some_and(|at| now.since(*at) >= CHANNEL_WINDOW) {
             recent.pop_front();
@@ -120,8 +121,7 @@ impl Router {
             return false;
         }
         let free = recent.front().map_or(now, |at| at.after(CHANNEL_WINDOW));
-        let detail =
-            format!("{} had {limit} new messages in ten minutes", delivery.destination);
+        let detail = format!("{} had {limit} new messages in ten minutes", delivery.destination);
         let why = (Reason::ChannelLimit, detail);
         self.add_to_digest(delivery.clone(), free, incident, why, changes);
         true

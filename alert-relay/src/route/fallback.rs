@@ -9,9 +9,7 @@ use super::lanes::Lane;
 use super::settle::{end_of, has_ended};
 use super::{Incidents, Router, Style, is_first_word};
 use crate::config::routes;
-use crate::incident::{
-    Changes, Delivery, DeliveryId, DeliveryState, Kind, Notice, Severity,
-};
+use crate::incident::{Changes, Delivery, DeliveryId, DeliveryState, Kind, Notice, Severity};
 use crate::time::Moment;
 
 /// Between two complaints about one destination.
@@ -51,8 +49,8 @@ impl Router {
             }
             let Some(incident) = delivery.incidents.first().and_then(incidents) else { continue };
             let lane = Lane::new(&name, &incident.id);
-            let is_told = incident.receipts.contains_key(&name)
-                || self.lanes.in_lane(&lane).next().is_some();
+            let is_told =
+                incident.receipts.contains_key(&name) || self.lanes.in_lane(&lane).next().is_some();
             if is_told {
                 continue;
             }

@@ -10,9 +10,7 @@ use prometheus_model::label_set::LabelSet;
 
 use super::hours;
 use super::lanes::Lane;
-use super::{
-    Incidents, MAX_INTERNAL, RESOLVES_EXPIRE, Router, Style, Told, UPDATES_EXPIRE,
-};
+use super::{Incidents, MAX_INTERNAL, RESOLVES_EXPIRE, Router, Style, Told, UPDATES_EXPIRE};
 use crate::config::routes::{self, Page, Route};
 use crate::incident::{
     Changes, Delivery, DeliveryId, DeliveryState, Incident, Kind, Notice, Severity,
@@ -279,7 +277,8 @@ impl Plan<'_> {
         let is_told = self.has_receipt || self.router.lanes.in_lane(&self.lane).next().is_some();
         let is_covered = if self.style == Style::Chat || kind == Kind::Update {
             // each of them shows the whole incident
-            let kinds = [Kind::Open, Kind::Escalate, Kind::Update, Kind::Acknowledge, Kind::Resolve];
+            let kinds =
+                [Kind::Open, Kind::Escalate, Kind::Update, Kind::Acknowledge, Kind::Resolve];
             self.waiting_of(&kinds).is_some()
         } else {
             self.waiting_of(&[kind, Kind::Resolve]).is_some()
@@ -292,7 +291,8 @@ impl Plan<'_> {
         delivery.is_page = false;
         delivery.expires_at = Some(self.now.after(UPDATES_EXPIRE));
         if kind == Kind::Update {
-            if self.style == Style::Pager && !last.is_none_or(|last| is_material(last, self.incident))
+            if self.style == Style::Pager
+                && !last.is_none_or(|last| is_material(last, self.incident))
             {
                 return;
             }
@@ -318,9 +318,9 @@ impl Plan<'_> {
                 self.router.withdraw(id, "the incident has ended", changes);
             }
         }
-        let first = self.waiting_of(&[Kind::Open]).filter(|id| {
-            self.router.lanes.get(*id).is_some_and(|open| open.attempts == 0)
-        });
+        let first = self
+            .waiting_of(&[Kind::Open])
+            .filter(|id| self.router.lanes.get(*id).is_some_and(|open| open.attempts == 0));
         if let Some(id) = first {
             let is_page = self.router.lanes.get(id).is_some_and(|open| open.is_page);
             match self.style {

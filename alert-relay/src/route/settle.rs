@@ -127,12 +127,7 @@ impl Router {
     }
 
     /// What waits behind a first message that never arrived has nothing to speak of.
-    fn drop_followers(
-        &mut self,
-        open: &Delivery,
-        incidents: Incidents<'_>,
-        changes: &mut Changes,
-    ) {
+    fn drop_followers(&mut self, open: &Delivery, incidents: Incidents<'_>, changes: &mut Changes) {
         let Some(incident) = open.incidents.first().and_then(incidents) else { return };
         if incident.receipts.contains_key(&open.destination) {
             return;

@@ -172,6 +172,18 @@ impl World {
     }
 }
 
+/// A delivery to the destination `d`, for tests of those who send.
+pub(crate) fn draft_for_tests(id: DeliveryId, kind: Kind, incidents: &[IncidentId]) -> Delivery {
+    let notice = Notice {
+        kind,
+        incidents: incidents.to_vec(),
+        severity: Severity::Critical,
+        is_page: false,
+        text: String::new(),
+    };
+    Delivery { id, ..plan::draft("d", &notice, Moment::EPOCH) }
+}
+
 pub(super) fn parse(config: &str) -> Arc<Config> {
     Arc::new(Config::parse(config, "relay.yml").unwrap())
 }

@@ -33,7 +33,9 @@ pub fn problems_of_v2(event: &Value) -> Vec<String> {
             problems.push("'dedup_key' is missing or blank".to_owned());
         }
         "acknowledge" | "resolve" => {}
-        _ => problems.push("'event_action' must be one of trigger, acknowledge, resolve".to_owned()),
+        _ => {
+            problems.push("'event_action' must be one of trigger, acknowledge, resolve".to_owned())
+        }
     }
     for (list, wanted) in [("links", "href"), ("images", "src")] {
         let entries = event[list].as_array().into_iter().flatten();

@@ -47,13 +47,7 @@ pub(crate) struct Account {
 
 impl Default for Account {
     fn default() -> Self {
-        Self {
-            alerts: Vec::new(),
-            keys: None,
-            limit: 120,
-            windows: BTreeMap::new(),
-            generated: 0,
-        }
+        Self { alerts: Vec::new(), keys: None, limit: 120, windows: BTreeMap::new(), generated: 0 }
     }
 }
 
@@ -103,7 +97,8 @@ impl Service for Account {
         };
         let invalid = |errors: Vec<String>| {
             let status = "invalid event";
-            let body = json!({"status": status, "message": "Event object is invalid", "errors": errors});
+            let body =
+                json!({"status": status, "message": "Event object is invalid", "errors": errors});
             Answer::json(400, &body)
         };
         if request.body.len() > MAX_BODY {

@@ -84,7 +84,9 @@ fn is_valid(block: &Value) -> bool {
         Some("header") => block["text"]["type"] == "plain_text" && is_text(&block["text"], 150),
         Some("context") => block["elements"].as_array().is_some_and(|elements| {
             (1..=10).contains(&elements.len())
-                && elements.iter().all(|element| element["type"] == "image" || is_text(element, 3_000))
+                && elements
+                    .iter()
+                    .all(|element| element["type"] == "image" || is_text(element, 3_000))
         }),
         Some("actions") => block["elements"].as_array().is_some_and(|elements| {
             let mut ids = HashSet::new();
@@ -103,7 +105,8 @@ fn is_text(value: &Value, max: usize) -> bool {
 }
 
 fn is_button(button: &Value) -> bool {
-    let at_most = |name: &str, max: usize| button[name].as_str().is_none_or(|text| length(text) <= max);
+    let at_most =
+        |name: &str, max: usize| button[name].as_str().is_none_or(|text| length(text) <= max);
     button["type"] == "button"
         && button["text"]["type"] == "plain_text"
         && is_text(&button["text"], 75)

@@ -68,7 +68,10 @@ impl Session<'_> {
             match verb.to_ascii_uppercase().as_str() {
                 "EHLO" | "HELO" => {
                     let offer = if starttls.is_some() { "250-STARTTLS\r\n" } else { "" };
-                    say(stream, &format!("250-test\r\n{offer}250-8BITMIME\r\n250 AUTH PLAIN LOGIN"))?;
+                    say(
+                        stream,
+                        &format!("250-test\r\n{offer}250-8BITMIME\r\n250 AUTH PLAIN LOGIN"),
+                    )?;
                 }
                 "STARTTLS" if starttls.is_some() => {
                     say(stream, "220 go ahead")?;

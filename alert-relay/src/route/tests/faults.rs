@@ -108,7 +108,9 @@ fn what_waits_behind_a_refused_beginning_is_withdrawn() {
 
 #[test]
 fn a_broken_destination_is_tried_again_while_others_tell_even_what_is_no_page() {
-    let mut world = World::with(&CONFIG.replace("channel: ml-alerts}", "channel: ml-alerts}\n    fallback: [mail]"));
+    let mut world = World::with(
+        &CONFIG.replace("channel: ml-alerts}", "channel: ml-alerts}\n    fallback: [mail]"),
+    );
     let id = world.incident(1, Severity::Warning);
     world.tell(Kind::Open, &id);
     let open = world.next("team").unwrap();
@@ -142,7 +144,9 @@ fn updates_go_stale_and_resolves_after_a_day() {
     world.wait(1);
     assert_eq!(world.router.queue("bot").0, 0);
     let dead = world.router.dead_letters().find(|dead| dead.destination == "bot").unwrap();
-    assert!(matches!(&dead.state, DeliveryState::Dead { problem, .. } if problem.contains("86400 s")));
+    assert!(
+        matches!(&dead.state, DeliveryState::Dead { problem, .. } if problem.contains("86400 s"))
+    );
 }
 
 #[test]
@@ -174,7 +178,8 @@ fn an_attempt_whose_answer_never_came_is_made_again_and_known_to_be_one() {
     world.restart();
     let again = world.next("team").unwrap();
     assert_eq!((again.id, again.attempts, again.ambiguous_since), (open.id, 1, Some(began)));
-    let answer = Answer::Retry { not_before: world.now, is_ambiguous: true, problem: String::new() };
+    let answer =
+        Answer::Retry { not_before: world.now, is_ambiguous: true, problem: String::new() };
     world.answer(open.id, &answer);
     let third = world.next("team").unwrap();
     assert_eq!((third.attempts, third.ambiguous_since), (1, Some(began)));
@@ -223,5 +228,8 @@ fn dead_letters_and_messages_about_the_relay_are_bounded() {
         let open = world.next("bot").unwrap();
         world.answer(open.id, &refused());
     }
-    assert_eq!(world.router.dead_letters().filter(|dead| dead.destination == "bot").count(), MAX_DEAD);
+    assert_eq!(
+        world.router.dead_letters().filter(|dead| dead.destination == "bot").count(),
+        MAX_DEAD
+    );
 }

@@ -12,7 +12,8 @@ fn office(world: &mut World, number: u32) -> IncidentId {
 }
 
 fn suppressed(world: &World, wanted: Reason) -> usize {
-    let is_it = |event: &&Event| matches!(event, Event::Suppressed { reason, .. } if *reason == wanted);
+    let is_it =
+        |event: &&Event| matches!(event, Event::Suppressed { reason, .. } if *reason == wanted);
     world.events.iter().filter(is_it).count()
 }
 
@@ -84,7 +85,8 @@ fn a_channel_has_its_limit_but_not_for_critical_ones() {
 #[test]
 fn a_digest_of_the_engine_is_split_by_destination() {
     let mut world = World::new();
-    let (warning, error) = (world.incident(1, Severity::Warning), world.incident(2, Severity::Error));
+    let (warning, error) =
+        (world.incident(1, Severity::Warning), world.incident(2, Severity::Error));
     let notice = Notice {
         kind: Kind::Digest,
         incidents: vec![warning.clone(), error.clone()],
