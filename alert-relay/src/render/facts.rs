@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(title(&incident, 200), "[eu-1] GpuDown: GPU 3 of gpu-7 is gone");
         incident.total = 12;
         assert_eq!(title(&incident, 200), "[eu-1] GpuDown: GPU 3 of gpu-7 is gone (12 affected)");
-        assert_eq!(title(&incident, 30), "[eu-1] GpuDown… (12 affected)");
+        assert_eq!(title(&incident, 30), "[eu-1] GpuDown:… (12 affected)");
         assert_eq!(constant_title(&incident, 200), "[eu-1] GpuDown: GPU 3 of gpu-7 is gone");
         incident.name = String::new();
         incident.common_labels.clear();
