@@ -19,6 +19,7 @@ mod settle;
 pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub const MAX_INTERNAL: usize = 50;
 pub const MAX_DEAD: usize = 1_000;
 
 /// A page that was not accepted within this time is told by others too.
-pub const FALLBACK_AFTER: Duration = Duration::from_secs(60);
+pub const FALLBACK_AFTER: Duration = Duration::from_mins(1);
 
 /// An update that was not sent within this time has gone stale.
 pub const UPDATES_EXPIRE: Duration = Duration::from_mins(10);
@@ -164,7 +165,11 @@ impl Router {
         let mut router = Self::new(config);
         for (key, value) in deliveries {
             let mut delivery: Delivery = serde_json::from_slice(value).map_err(|cause| {
-                let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                let mut shown = String::new();
+                for byte in key {
+                    let _ = write!(shown, "{byte:02x}");
+                }
+                let key = shown;
                 RestoreError::Delivery { key, cause }
             })?;
             router.next_id = router.next_id.max(delivery.id.0 + 1);

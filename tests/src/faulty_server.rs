@@ -298,6 +298,31 @@ impl Window {
     }
 }
 
+/// So many requests at once, and one more after each pause.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    burst: u32,
+    pause: Duration,
+    empty_at: Option<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new(burst: u32, pause: Duration) -> Self {
+        Self { burst, pause, empty_at: None }
+    }
+
+    /// Whether one more is too many.
+    pub(crate) fn exceeded(&mut self, now: Instant) -> bool {
+        let full = now.checked_sub(self.pause * self.burst).unwrap_or(now);
+        let empty_at = self.empty_at.unwrap_or(full).max(full) + self.pause;
+        if empty_at > now {
+            return true;
+        }
+        self.empty_at = Some(empty_at);
+        false
+    }
+}
+
 /// A request for tests of the fakes: status and body of its answer.
 #[cfg(test)]
 pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<(u16, String)> {

@@ -30,7 +30,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 1 << 20;
 
 /// Connections without a request are closed after this time.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// An answer.
 #[derive(Debug)]

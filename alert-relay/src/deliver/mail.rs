@@ -27,7 +27,7 @@ use crate::render::{Occasion, mail};
 const STEP: Duration = Duration::from_secs(10);
 
 /// A connection is used again for this long.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct Postman {
@@ -143,7 +143,7 @@ impl Postman {
         let server = (self.host.as_str(), self.port);
         let opening =
             AsyncSmtpConnection::connect_tokio1(server, Some(STEP), &hello, implicit, None);
-        let mut connection = step(opening).await.map_err(|trouble| trouble.at_greeting())?;
+        let mut connection = step(opening).await.map_err(Trouble::at_greeting)?;
         if let Some(parameters) = parameters.filter(|_| self.tls == EmailTls::Starttls) {
             if !connection.can_starttls() {
                 let problem = "the server does not offer STARTTLS";

@@ -388,9 +388,9 @@ fn class_of(error: &str) -> Class {
         | "update_failed"
         | "team_added_to_org"
         | "org_login_required" => Class::Retry,
-        "channel_not_found" | "not_in_channel" | "is_archived" => Class::Broken,
-        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
-        | "missing_scope" | "no_permission" => Class::Broken,
+        "channel_not_found" | "not_in_channel" | "is_archived" | "invalid_auth" | "not_authed"
+        | "token_revoked" | "token_expired" | "account_inactive" | "missing_scope"
+        | "no_permission" => Class::Broken,
         "invalid_blocks"
         | "invalid_blocks_format"
         | "msg_too_long"

@@ -88,8 +88,17 @@ fn verdict(reply: &Reply) -> Option<Trouble> {
         (200, "ok") => return None,
         (429, _) => Class::Wait,
         (200..=299 | 408 | 500..=599, _) => Class::Retry,
-        (_, "user_not_found" | "action_prohibited" | "channel_not_found" | "no_service")
-        | (_, "channel_is_archived" | "no_team" | "team_disabled" | "invalid_token")
+        (
+            _,
+            "user_not_found"
+            | "action_prohibited"
+            | "channel_not_found"
+            | "no_service"
+            | "channel_is_archived"
+            | "no_team"
+            | "team_disabled"
+            | "invalid_token",
+        )
         | (300..=399 | 401 | 403 | 404 | 410, _) => Class::Broken,
         (400, _) => Class::Format,
         _ => Class::Refused,

@@ -10,7 +10,7 @@ use stack_tests::pagerduty::{PagerDuty, Status};
 use stack_tests::slack::Slack;
 
 use super::*;
-use crate::incident::{IncidentId, Kind, Phase, Receipt, Severity};
+use crate::incident::{Kind, Phase, Receipt};
 use crate::render::examples::incident;
 use crate::route::tests::draft_for_tests;
 use crate::time::Moment;

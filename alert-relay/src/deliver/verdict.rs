@@ -13,7 +13,7 @@ const BROKEN_PAUSE: Duration = Duration::from_mins(5);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest that a server may ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// Characters of what a server said that are kept.
 const MAX_SAID: usize = 300;

@@ -235,7 +235,7 @@ fn mails_of_an_incident_are_one_thread() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn every_message_keeps_the_limits_of_its_destination(incident in any_incident(), text in ".{0,3000}") {

@@ -43,7 +43,7 @@ type Rank = u8;
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     deliveries: BTreeMap<DeliveryId, Delivery>,
-    lanes: BTreeMap<Lane, Vec<DeliveryId>>,
+    queues: BTreeMap<Lane, Vec<DeliveryId>>,
     in_flight: BTreeSet<DeliveryId>,
     /// Heads of queues by destination.
     heads: BTreeMap<String, BTreeSet<(Rank, DeliveryId)>>,
@@ -62,7 +62,7 @@ impl Lanes {
         let (id, lane) = (delivery.id, Lane::of(&delivery));
         self.forget(id);
         if !self.deliveries.contains_key(&id) {
-            self.lanes.entry(lane.clone()).or_default().push(id);
+            self.queues.entry(lane.clone()).or_default().push(id);
         }
         for incident in &delivery.incidents {
             *self.mentions.entry(incident.clone()).or_default() += 1;
@@ -81,7 +81,7 @@ impl Lanes {
     pub(super) fn put_first(&mut self, delivery: Delivery, deadline: Option<Moment>) {
         let (id, lane) = (delivery.id, Lane::of(&delivery));
         self.put(delivery, deadline);
-        if let Some(queue) = self.lanes.get_mut(&lane) {
+        if let Some(queue) = self.queues.get_mut(&lane) {
             queue.retain(|other| *other != id);
             queue.insert(0, id);
         }
@@ -93,10 +93,10 @@ impl Lanes {
         self.in_flight.remove(&id);
         let removed = self.deliveries.remove(&id)?;
         let lane = Lane::of(&removed);
-        if let Some(queue) = self.lanes.get_mut(&lane) {
+        if let Some(queue) = self.queues.get_mut(&lane) {
             queue.retain(|other| *other != id);
             if queue.is_empty() {
-                self.lanes.remove(&lane);
+                self.queues.remove(&lane);
             }
         }
         self.refresh(&lane);
@@ -125,7 +125,7 @@ impl Lanes {
             remove_from(&mut self.heads, destination, &(rank, id));
             remove_from(&mut self.due, destination, &(due, id));
         }
-        let Some(id) = self.lanes.get(lane).and_then(|queue| queue.first()).copied() else {
+        let Some(id) = self.queues.get(lane).and_then(|queue| queue.first()).copied() else {
             return;
         };
         let Some(delivery) = self.deliveries.get(&id).filter(|_| !self.in_flight.contains(&id))
@@ -197,14 +197,14 @@ impl Lanes {
 
     /// The messages of a queue in their order.
     pub(super) fn in_lane(&self, lane: &Lane) -> impl Iterator<Item = &Delivery> {
-        let ids = self.lanes.get(lane).into_iter().flatten();
+        let ids = self.queues.get(lane).into_iter().flatten();
         ids.filter_map(|id| self.deliveries.get(id))
     }
 
     /// All queues of a destination that are alone: digests and messages about the relay.
     pub(super) fn alone(&self, destination: &str) -> impl Iterator<Item = &Delivery> {
         let first = Lane { destination: destination.to_owned(), of: Of::Alone(DeliveryId(0)) };
-        let lanes = self.lanes.range(first..);
+        let lanes = self.queues.range(first..);
         let lanes = lanes.take_while(move |(lane, _)| lane.destination == destination);
         lanes.flat_map(|(_, ids)| ids).filter_map(|id| self.deliveries.get(id))
     }
@@ -244,8 +244,7 @@ fn due(delivery: &Delivery) -> Moment {
 fn rank(delivery: &Delivery) -> Rank {
     let is_critical = delivery.is_page || delivery.severity == Severity::Critical;
     match delivery.kind {
-        Kind::Open | Kind::Escalate if is_critical => 0,
-        Kind::Internal if is_critical => 0,
+        Kind::Open | Kind::Escalate | Kind::Internal if is_critical => 0,
         Kind::Open | Kind::Escalate | Kind::Remind | Kind::Digest | Kind::Internal => 1,
         Kind::Resolve => 2,
         Kind::Acknowledge => 3,

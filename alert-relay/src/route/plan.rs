@@ -21,7 +21,7 @@ use crate::time::Moment;
 const EDIT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Between two updates of one alert at PagerDuty.
-const PAGER_PAUSE: Duration = Duration::from_secs(60);
+const PAGER_PAUSE: Duration = Duration::from_mins(1);
 
 /// Where an incident goes, and how.
 #[derive(Debug, Clone, Copy, Default)]

@@ -29,12 +29,11 @@ impl Router {
     ) -> Option<Acceptance> {
         let mut delivery = self.lanes.get(id)?.clone();
         changes.events.push(Event::Answered { delivery: id, answer: answer.clone() });
-        let started = match delivery.state {
-            DeliveryState::Started { at } => Some(at),
-            _ => {
-                delivery.attempts += 1;
-                None
-            }
+        let started = if let DeliveryState::Started { at } = delivery.state {
+            Some(at)
+        } else {
+            delivery.attempts += 1;
+            None
         };
         match answer {
             Answer::Accepted { receipt } => {

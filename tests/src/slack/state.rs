@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::limits::problem_of;
-use crate::faulty_server::{Answer, Request, Service, Window};
+use crate::faulty_server::{Answer, Pace, Request, Service, Window};
 
 /// Characters of a text that is posted; the rest is cut off.
 const MAX_TEXT: usize = 40_000;
@@ -65,8 +65,8 @@ struct Channel {
     name: String,
     messages: Vec<Message>,
     is_archived: bool,
-    /// One a second, and bursts of three.
-    posts: Window,
+    /// One a second, and short bursts.
+    posts: Pace,
 }
 
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Workspace {
             name: name.to_owned(),
             messages: Vec::new(),
             is_archived: false,
-            posts: Window::new(3, Duration::from_secs(3)),
+            posts: Pace::new(5, Duration::from_secs(1)),
         };
         self.channels.insert(id, channel);
     }
@@ -150,8 +150,8 @@ impl Workspace {
         if channel.is_archived {
             return Err(error("is_archived"));
         }
-        if let Some(pause) = channel.posts.exceeded(now).filter(|_| has_rates) {
-            return Err(("ratelimited".to_owned(), Some(pause)));
+        if has_rates && channel.posts.exceeded(now) {
+            return Err(("ratelimited".to_owned(), Some(1)));
         }
         let text: String =
             arguments["text"].as_str().unwrap_or_default().chars().take(MAX_TEXT).collect();

@@ -100,9 +100,9 @@ fn a_channel_takes_one_message_a_second() {
     let slack = Slack::local(&["alerts"]);
     slack.limit_rates(true);
     let body = json!({"channel": "alerts", "text": "a"});
-    let statuses: Vec<_> = (0..4).map(|_| call(&slack, "chat.postMessage", &body).0).collect();
-    assert_eq!(statuses, [200, 200, 200, 429]);
-    assert_eq!(slack.messages("alerts").len(), 3);
+    let statuses: Vec<_> = (0..6).map(|_| call(&slack, "chat.postMessage", &body).0).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    assert_eq!(slack.messages("alerts").len(), 5);
 }
 
 #[test]

@@ -172,7 +172,7 @@ async fn the_pace_of_a_channel_is_kept_and_a_throttled_one_sleeps() {
     let (mut desk, slack) = (Desk::new(), Slack::local(&["alerts"]));
     slack.limit_rates(true);
     let worker = chat(&desk, &slack, "");
-    for number in 0..5 {
+    for number in 0..7 {
         desk.incident.receipts.clear();
         let answer = desk.send(&worker, Kind::Open).await;
         assert!(is_accepted(&answer), "{number}: {answer:?}");
@@ -214,16 +214,13 @@ async fn a_webhook_of_slack_gets_new_messages_only_and_its_url_stays_secret() {
     assert!(is_accepted(&desk.send(&worker, Kind::Open).await));
     desk.resolve();
     assert!(is_accepted(&desk.send(&worker, Kind::Resolve).await));
-    slack.script([
-        Fault::Html,
-        Fault::Status(400, None, "invalid_payload".to_owned()),
-        Fault::CloseEarly,
-    ]);
+    slack.script([Fault::Html, Fault::Status(400, None, "invalid_payload".to_owned())]);
     let answer = desk.send(&worker, Kind::Remind).await;
     assert!(matches!(&answer, Answer::Retry { is_ambiguous: true, .. }), "{answer:?}");
     assert!(is_accepted(&desk.send(&worker, Kind::Remind).await), "as text alone");
+    slack.script([Fault::CloseEarly]);
     let answer = desk.send(&worker, Kind::Remind).await;
-    assert!(!problem(&answer).contains("services"), "{answer:?}");
+    assert!(!is_accepted(&answer) && !problem(&answer).contains("services"), "{answer:?}");
     slack.archive("alerts");
     let answer = desk.send(&worker, Kind::Remind).await;
     assert!(matches!(&answer, Answer::Broken { .. }), "{answer:?}");
@@ -231,6 +228,4 @@ async fn a_webhook_of_slack_gets_new_messages_only_and_its_url_stays_secret() {
     assert_eq!(top.len(), 4);
     assert!(top[1].text.starts_with("✅"));
     assert!(top[3].text.contains("nobody has acknowledged this"));
-    let id = IncidentId { number: 2, ..desk.incident.id.clone() };
-    assert!(desk.incident.severity == Severity::Critical && id != desk.incident.id);
 }
