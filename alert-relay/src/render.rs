@@ -11,8 +11,6 @@ pub mod text;
 pub mod webhook;
 
 #[cfg(test)]
-pub(crate) mod examples;
-#[cfg(test)]
 mod tests;
 
 use crate::incident::Kind;

@@ -10,6 +10,8 @@
 //! letters. So the queue is bounded by the incidents that the engine keeps.
 
 mod digest;
+#[cfg(test)]
+pub(crate) mod examples;
 mod fallback;
 mod hours;
 mod lanes;

@@ -331,7 +331,7 @@ pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> io::Resul
     let mut stream = TcpStream::connect(address)?;
     let mut head = format!("POST /{path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head = format!("{head}{name}: {value}\r\n");
     }
     stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
     stream.shutdown(Shutdown::Write)?;

@@ -11,7 +11,7 @@ use stack_tests::slack::Slack;
 
 use super::*;
 use crate::incident::{Kind, Phase, Receipt};
-use crate::render::examples::incident;
+use crate::route::examples::incident;
 use crate::route::tests::draft_for_tests;
 use crate::time::Moment;
 
@@ -56,7 +56,7 @@ impl Desk {
     pub(super) fn job(&mut self, kind: Kind) -> Job {
         let id = DeliveryId(self.next);
         self.next += 1;
-        let delivery = draft_for_tests(id, kind, &[self.incident.id.clone()]);
+        let delivery = draft_for_tests(id, kind, std::slice::from_ref(&self.incident.id));
         Job { delivery, incidents: vec![self.incident.clone()] }
     }
 
@@ -137,8 +137,7 @@ async fn only_a_call_whose_repetition_is_seen_is_written_down_before_it() {
     let run = async |worker: &Arc<Worker>, job: Job| {
         let list = Arc::new(List { jobs: Mutex::new([job].into()), ..List::default() });
         Arc::clone(worker).run(Arc::clone(&list)).await;
-        let log = list.log.lock().unwrap().clone();
-        log
+        list.log.lock().unwrap().clone()
     };
     let open = desk.job(Kind::Open);
     assert_eq!(run(&pages, open.clone()).await, ["accepted 1"]);

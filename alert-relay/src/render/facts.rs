@@ -145,9 +145,9 @@ pub fn links<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::incident;
     use super::*;
     use crate::incident::{IncidentId, IncidentKey};
+    use crate::route::examples::incident;
 
     #[test]
     fn a_title_names_cluster_alert_and_number() {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use stack_tests::pagerduty::{problems_of_v1, problems_of_v2};
 use stack_tests::slack::problem_of;
 
-use super::examples::{any_incident, hostile, incident};
 use super::*;
 use crate::incident::{Delivery, DeliveryId, DeliveryState, Incident, Phase, Receipt, Severity};
+use crate::route::examples::{any_incident, hostile, incident};
 
 const KEY: &str = "R0UTINGKEYR0UTINGKEYR0UTINGKEY00";
 
@@ -148,8 +148,13 @@ fn hostile_text_is_text_everywhere() {
         let text = Value::Object(event.clone()).to_string();
         assert!(!text.contains("javascript") && !text.contains("\\u0000"), "{text}");
         assert!(!event["payload"]["summary"].as_str().unwrap().contains(['\n', '\u{202e}']));
-        let mail =
-            mail::mail(&delivery(Kind::Open), &[incident.clone()], None, "x.example", &occasion);
+        let mail = mail::mail(
+            &delivery(Kind::Open),
+            std::slice::from_ref(&incident),
+            None,
+            "x.example",
+            &occasion,
+        );
         assert!(!mail.subject.contains(['\r', '\n']));
         assert!(!mail.html.contains("<!channel>") && !mail.html.contains("<b>&amp;"));
         assert!(!mail.html.contains("javascript"));

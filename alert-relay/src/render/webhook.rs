@@ -87,9 +87,9 @@ fn one(incident: &Incident, external_url: Option<&str>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{hostile, incident};
     use super::*;
     use crate::incident::Kind;
+    use crate::route::examples::{hostile, incident};
     use crate::time::Moment;
 
     #[test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::incident::{Answer, Notice, Phase};
-use crate::render::examples;
+use crate::route::examples;
 
 mod faults;
 mod waiting;

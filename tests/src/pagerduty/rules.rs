@@ -34,7 +34,7 @@ pub fn problems_of_v2(event: &Value) -> Vec<String> {
         }
         "acknowledge" | "resolve" => {}
         _ => {
-            problems.push("'event_action' must be one of trigger, acknowledge, resolve".to_owned())
+            problems.push("'event_action' must be one of trigger, acknowledge, resolve".to_owned());
         }
     }
     for (list, wanted) in [("links", "href"), ("images", "src")] {

@@ -4,7 +4,7 @@ use stack_tests::smtp::{Fault as MailFault, MailServer, Tls};
 use stack_tests::test_authority::TestAuthority;
 
 use super::*;
-use crate::render::examples::hostile;
+use crate::route::examples::hostile;
 
 fn mail_worker(desk: &Desk, server: &MailServer, extra: &str) -> Arc<Worker> {
     desk.worker(&format!(

@@ -16,7 +16,7 @@ fn a_page_that_is_not_accepted_within_a_minute_is_told_by_others_once() {
     let mut world = World::new();
     let id = world.incident(1, Severity::Critical);
     world.tell(Kind::Open, &id);
-    assert_eq!(world.router.next_wake().unwrap().since(world.now), Duration::from_secs(60));
+    assert_eq!(world.router.next_wake().unwrap().since(world.now), Duration::from_mins(1));
     let open = world.next("oncall").unwrap();
     world.answer(open.id, &retry(&world, 1));
     world.wait(59);
