@@ -40,8 +40,8 @@ pub trait Work: Send + Sync + 'static {
     /// more.
     fn next(&self, destination: &str) -> impl Future<Output = Option<Job>> + Send;
 
-    /// An attempt begins. Returns when that is durable; false if it cannot be, and then nothing is
-    /// sent.
+    /// An attempt begins. Returns when that is durable; false if it cannot be: then nothing is sent
+    /// and nothing answered, and the message is to be given out again.
     fn started(&self, delivery: DeliveryId) -> impl Future<Output = bool> + Send;
 
     /// What an attempt came to. Returns when that is durable, so that the next message about the same

@@ -403,7 +403,9 @@ fn class_of(error: &str) -> Class {
         | "cant_update_message"
         | "edit_window_closed"
         | "is_inactive"
-        | "block_mismatch" => Class::Gone,
+        | "block_mismatch"
+        | "thread_not_found"
+        | "cannot_reply_to_message" => Class::Gone,
         _ if error.starts_with("restricted_action") => Class::Broken,
         _ => Class::Unknown,
     }

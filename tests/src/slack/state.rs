@@ -209,8 +209,11 @@ impl Workspace {
     fn history(&mut self, arguments: &Value) -> Outcome {
         let id = arguments["channel"].as_str().unwrap_or_default();
         let channel = self.channels.get(id).ok_or_else(|| error("channel_not_found"))?;
-        let with_metadata = arguments["include_all_metadata"] == true
-            || arguments["include_all_metadata"] == "true";
+        // clients write it in several ways
+        let with_metadata = match &arguments["include_all_metadata"] {
+            Value::Bool(wanted) => *wanted,
+            other => ["1", "true", "\"1\"", "\"true\""].contains(&other.to_string().as_str()),
+        };
         let top = channel.messages.iter().rev().filter(|message| message.thread_ts.is_none());
         let messages: Vec<Value> = top
             .map(|message| {
