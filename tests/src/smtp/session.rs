@@ -82,7 +82,10 @@ impl Session<'_> {
                 "MAIL" => {
                     self.fault = self.shared.change(|state| state.faults.pop_front());
                     match &self.fault {
-                        Some(Fault::Sender(answer)) => say(stream, &answer.clone())?,
+                        Some(Fault::Sender(answer)) => {
+                            (from, to) = (None, Vec::new());
+                            say(stream, &answer.clone())?;
+                        }
                         Some(Fault::CloseEarly) => return Ok(()),
                         _ => {
                             from = Some(address(rest));
@@ -91,6 +94,7 @@ impl Session<'_> {
                         }
                     }
                 }
+                "RCPT" if from.is_none() => say(stream, "503 no sender")?,
                 "RCPT" => {
                     if let Some(Fault::Recipient(answer)) = &self.fault {
                         let answer = answer.clone();
