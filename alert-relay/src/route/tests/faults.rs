@@ -233,3 +233,18 @@ fn dead_letters_and_messages_about_the_relay_are_bounded() {
         MAX_DEAD
     );
 }
+
+#[test]
+fn a_stand_in_that_knows_the_incident_is_not_told_of_it_again() {
+    let mut world = World::new();
+    let id = world.incident(1, Severity::Critical);
+    world.tell(Kind::Open, &id);
+    world.wait(60);
+    for name in ["second", "mail", "oncall"] {
+        assert_eq!(world.send(name), [Kind::Open], "{name}");
+    }
+    world.tell(Kind::Escalate, &id);
+    world.wait(60);
+    assert_eq!(world.send("second"), [Kind::Escalate]);
+    assert_eq!(world.send("mail"), [Kind::Escalate]);
+}
