@@ -91,8 +91,8 @@ pub struct Delivery {
     pub severity: Severity,
     /// It is to wake somebody.
     pub is_page: bool,
-    /// Text of an internal message; else empty, because messages show the incident as it is when
-    /// they are sent.
+    /// Text of an internal message; for others a line that says what changed, or empty: messages
+    /// show the incident as it is when they are sent.
     #[serde(default)]
     pub text: String,
     /// When it was planned.
@@ -107,12 +107,18 @@ pub struct Delivery {
     /// The delivery that this one stands in for, because it could not be delivered in time.
     #[serde(default)]
     pub fallback_for: Option<DeliveryId>,
+    /// Others were planned to stand in for this one.
+    #[serde(default)]
+    pub has_fallen_back: bool,
+    /// Begin of the first attempt that may have arrived although it was not answered.
+    #[serde(default)]
+    pub ambiguous_since: Option<Moment>,
 }
 
 /// What a destination needs to speak of the same thing again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Slack's channel id, a mail's `Message-ID`, or empty.
+    /// Slack's channel id, PagerDuty's `dedup_key`, a mail's `Message-ID`, or empty.
     #[serde(default)]
     pub place: String,
     /// Slack's `ts`, or empty.
@@ -142,6 +148,14 @@ pub enum Answer {
         /// It may have arrived all the same.
         is_ambiguous: bool,
         /// What went wrong; no secret is in it.
+        problem: String,
+    },
+    /// The destination itself does not work: its credential or its channel. It is tried again, since
+    /// a rotated secret must heal without a restart, but others are told meanwhile.
+    Broken {
+        /// Not before.
+        not_before: Moment,
+        /// What the destination said; no secret is in it.
         problem: String,
     },
     /// Trying again is of no use.

@@ -28,8 +28,9 @@ const LICENCES: [&str; 13] = [
 ];
 
 /// Crates that are in the graph in two versions, with the reason.
-const TWO_VERSIONS: [(&str, &str); 3] = [
+const TWO_VERSIONS: [(&str, &str); 4] = [
     ("getrandom", "ring 0.17 is on 0.2, everything else on 0.4"),
+    ("nom", "7 is listed for an option of rcgen that is off; it is never built"),
     ("syn", "derive macros are on their way from 2 to 3; build time only"),
     ("synstructure", "0.13 is listed for an option of rcgen that is off; it is never built"),
 ];
