@@ -102,6 +102,10 @@ impl Timelines {
                         let doubt = if *is_ambiguous { ", may have arrived" } else { "" };
                         format!("{}: {problem}{doubt}; again from {not_before}", delivery.0)
                     }
+                    Answer::Broken { not_before, problem } => format!(
+                        "{}: destination does not work: {problem}; again from {not_before}",
+                        delivery.0
+                    ),
                     Answer::Refused { problem } => format!("{}: refused: {problem}", delivery.0),
                 });
             }
