@@ -244,7 +244,9 @@ fn a_stand_in_that_knows_the_incident_is_not_told_of_it_again() {
         assert_eq!(world.send(name), [Kind::Open], "{name}");
     }
     world.tell(Kind::Escalate, &id);
-    world.wait(60);
     assert_eq!(world.send("second"), [Kind::Escalate]);
     assert_eq!(world.send("mail"), [Kind::Escalate]);
+    world.wait(60);
+    assert_eq!(world.send("second"), []);
+    assert_eq!(world.send("mail"), []);
 }
