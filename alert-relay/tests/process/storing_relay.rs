@@ -148,6 +148,8 @@ impl Everything {
                 attempts: 0,
                 state: DeliveryState::Planned { not_before: at },
                 fallback_for: None,
+                has_fallen_back: false,
+                ambiguous_since: None,
             };
             changes.rows.push(self.keep(delivery));
         }
