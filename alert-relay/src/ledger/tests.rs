@@ -54,6 +54,8 @@ fn page(name: &str, number: u64) -> Row {
         attempts: 0,
         state: DeliveryState::Planned { not_before: Moment::EPOCH },
         fallback_for: None,
+        has_fallen_back: false,
+        ambiguous_since: None,
     };
     let value = Some(serde_json::to_vec(&delivery).unwrap());
     Row { table: Table::Deliveries, key: number.to_be_bytes().to_vec(), value }
