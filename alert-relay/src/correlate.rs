@@ -42,8 +42,8 @@ use self::tracked::{Ref, Tracked};
 pub use self::history::Statistics;
 pub use self::restore::RestoreError;
 
-/// Ended alerts that are kept, about 600 bytes each; beyond, the one that ended first is forgotten.
-pub const MOST_ENDED: usize = 50_000;
+/// Ended alerts that are kept, about 1.4 KB each with eleven labels; beyond, the one that ended first is forgotten.
+pub const MOST_ENDED: usize = 20_000;
 
 /// Ended incidents that are kept, about 3 KB each, for messages that have not arrived yet; beyond,
 /// the one that ended first is forgotten.

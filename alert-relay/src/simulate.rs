@@ -30,7 +30,7 @@ use crate::config::{Config, ConfigError};
 use crate::time::Moment;
 
 /// The first state that is never used for tuning.
-pub const HELD_OUT: u64 = 1_000;
+pub const HELD_OUT: u64 = 2_000;
 
 /// Days with other problems that come before the measured one.
 const TRAINING_DAYS: u32 = 7;

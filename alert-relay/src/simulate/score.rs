@@ -104,7 +104,8 @@ impl Truth {
     pub(super) fn new(problems: &[Problem]) -> Self {
         let mut truth = Self::default();
         for problem in problems {
-            for alert in &problem.alerts {
+            // A warning is worth no call: one that comes beside it is noise.
+            for alert in problem.alerts.iter().filter(|alert| alert.critical) {
                 let until = alert.until.after(TOLD_LATE);
                 let spans = truth.by_alert.entry(alert.identity).or_default();
                 spans.push((alert.from, until, problem.name.clone()));
@@ -114,7 +115,7 @@ impl Truth {
         truth
     }
 
-    /// The actionable problems of these alerts at this time.
+    /// The actionable problems that these alerts are worth a call for at this time.
     pub(super) fn of(&self, alerts: &BTreeSet<Identity>, now: Moment) -> BTreeSet<String> {
         let spans = alerts.iter().filter_map(|alert| self.by_alert.get(alert)).flatten();
         let current = spans.filter(|(from, until, _)| *from <= now && now < *until);

@@ -290,3 +290,55 @@ fn an_alert_fires_as_long_as_one_of_its_replicas_does() {
     let penalty = relay.engine.alerts.values().next().unwrap().status.penalty;
     assert!(penalty < 1.1, "no flap: {penalty}");
 }
+
+#[test]
+fn what_pages_long_after_its_node_went_down_is_a_trouble_of_its_own() {
+    let mut relay = Relay::new();
+    relay.fires(NODE);
+    relay.wait(901);
+    let notices = relay.fires("GpuXid critical cluster=a node=n1 gpu=3");
+    assert_eq!(kinds(&notices), [(Kind::Open, true)]);
+    let pod = "PodNotReady warning cluster=a node=n1 namespace=ml pod=p";
+    relay.fires(pod);
+    assert_eq!(
+        relay.reasons(pod),
+        [Reason::Dependency],
+        "a warning is told by its node at any time"
+    );
+}
+
+#[test]
+fn a_cause_that_wakes_nobody_hides_nothing_that_does() {
+    let never = "  - {matchers: ['team=\"lab\"'], destinations: [team], page: never}\n  - {matchers: ['severity=\"critical\"'], dest";
+    let config = CONFIG.replace("  - {matchers: ['severity=\"critical\"'], dest", never);
+    let mut relay = Relay::with(&config);
+    relay.fires("GpuLost critical cluster=a node=n1 gpu=0");
+    relay.fires("NodeDown critical cluster=a node=n1 team=lab");
+    assert_eq!(relay.incident("GpuLost").phase, Phase::Open);
+    let second = relay.fires("GpuLost critical cluster=a node=n1 gpu=1");
+    assert_eq!(relay.incident("GpuLost").total, 2, "of its class: {second:?}");
+    assert_eq!(relay.pages(), 1);
+}
+
+#[test]
+fn what_alertmanager_inhibits_is_told_by_what_inhibits_it() {
+    let mut relay = Relay::new();
+    let slow = "HighLatency warning cluster=a service=s";
+    relay.fires(slow);
+    relay.fires(NODE);
+    let (effect, cause) = (alert(slow, relay.now, None), alert(NODE, relay.now, None));
+    let one = Observation {
+        identity: effect.identity,
+        fingerprint: effect.fingerprint,
+        silenced_by: Vec::new(),
+        inhibited_by: vec![cause.fingerprint.to_string()],
+    };
+    relay.give(&Input::Seen { alerts: vec![one] });
+    let parent = relay.incident("NodeDown").id.clone();
+    let child = relay.incident("HighLatency");
+    assert_eq!((child.phase, child.parent.as_ref()), (Phase::Folded, Some(&parent)));
+    assert!(relay.reasons(slow).contains(&Reason::Inhibited));
+    assert_eq!(kinds(&relay.wait(600)), [], "it is not told by itself");
+    relay.give(&Input::Gone { alerts: vec![effect.identity, cause.identity] });
+    assert_eq!(relay.engine.open().count(), 0);
+}
