@@ -1,6 +1,6 @@
 //! Few useful notifications from many alerts, and no page lost.
 //!
-//! Flow: `time -> calendar -> alert -> incident -> config -> journal -> correlate -> simulate -> route -> ledger -> render -> deliver -> access -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> cli -> run`
+//! Flow: `time -> calendar -> alert -> incident -> config -> journal -> correlate -> simulate -> route -> ledger -> render -> deliver -> access -> decide -> dispatch -> client -> alertmanagers -> reconcile -> heartbeat -> silence -> feedback -> lease -> report -> receive -> cli -> run -> wiring`
 
 pub mod access;
 pub mod alert;
@@ -10,7 +10,9 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod correlate;
+pub mod decide;
 pub mod deliver;
+pub mod dispatch;
 pub mod feedback;
 pub mod heartbeat;
 pub mod incident;
@@ -26,3 +28,4 @@ pub mod run;
 pub mod silence;
 pub mod simulate;
 pub mod time;
+pub mod wiring;

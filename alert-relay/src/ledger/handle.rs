@@ -175,6 +175,25 @@ impl Handle {
         answer.await.map_err(|_| Unavailable::Stopping)
     }
 
+    /// The same for threads that may wait: never from a task.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub fn inspect_blocking<C: Core, T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&C) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let inspect = move |core: &dyn Core| {
+            let core: &dyn Any = core;
+            if let Some(core) = core.downcast_ref::<C>() {
+                let _ = reply.send(look(core));
+            }
+        };
+        self.send(Message::Inspect(Box::new(inspect)))?;
+        answer.recv().map_err(|_| Unavailable::Stopping)
+    }
+
     /// Decides by another configuration from now on, and writes that down.
     ///
     /// # Errors

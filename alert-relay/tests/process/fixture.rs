@@ -22,6 +22,7 @@ pub(crate) const TOKEN: &str = "Authorization: Bearer s3cret\r\n";
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) folder: tempfile::TempDir,
+    binary: &'static str,
     process: Option<DaemonProcess>,
     port: u16,
     generation: u32,
@@ -42,9 +43,11 @@ pub(crate) fn webhook(name: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> DaemonCommand {
+const STAND_IN: &str = env!("CARGO_BIN_EXE_storing-relay");
+
+fn command(binary: &str, folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> DaemonCommand {
     DaemonCommand {
-        binary: PathBuf::from(env!("CARGO_BIN_EXE_storing-relay")),
+        binary: PathBuf::from(binary),
         args: arguments.iter().map(Into::into).collect(),
         env: env
             .iter()
@@ -58,10 +61,22 @@ fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> DaemonCom
 impl Relay {
     /// In a new folder, not started yet.
     pub(crate) fn new() -> Self {
+        Self::of(STAND_IN, CONFIG)
+    }
+
+    /// The real program with this configuration, ready.
+    pub(crate) fn real(config: &str) -> Self {
+        let mut relay = Self::of(env!("CARGO_BIN_EXE_alert-relay"), config);
+        relay.start(&[]);
+        relay
+    }
+
+    fn of(binary: &'static str, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        std::fs::write(folder.path().join("relay.yml"), CONFIG).expect("it can be written");
+        std::fs::write(folder.path().join("relay.yml"), config).expect("it can be written");
         std::fs::write(folder.path().join("token"), "s3cret\n").expect("it can be written");
-        Self { folder, process: None, port: 0, generation: 0 }
+        std::fs::write(folder.path().join("key"), "k".repeat(32)).expect("it can be written");
+        Self { folder, binary, process: None, port: 0, generation: 0 }
     }
 
     /// In a new folder, ready.
@@ -83,7 +98,7 @@ impl Relay {
     fn spawn(&mut self, env: &[(&str, &str)]) {
         self.generation += 1;
         let arguments = ["--config.file", "relay.yml", "--web.listen-address", "127.0.0.1:0"];
-        let command = command(self.folder.path(), &arguments, env);
+        let command = command(self.binary, self.folder.path(), &arguments, env);
         self.process = Some(DaemonProcess::start(&command, self.generation).expect("it starts"));
     }
 
@@ -109,10 +124,14 @@ impl Relay {
     /// Runs a command to its end: its exit code and what it wrote.
     pub(crate) fn run(&mut self, arguments: &[&str]) -> (i32, String) {
         self.generation += 1;
-        let command = command(self.folder.path(), arguments, &[]);
+        let command = command(self.binary, self.folder.path(), arguments, &[]);
         let mut process = DaemonProcess::start(&command, self.generation).expect("it starts");
         let status = process.wait_exit(PATIENCE).expect("it ends");
         (exit_code(status), process.output())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn get(&self, path: &str) -> HttpAnswer {
