@@ -17,7 +17,7 @@ pub use outgoing::{Outgoing, OutgoingError};
 /// Between two looks there is never more, unless the clock was set or the machine slept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often [`Heartbeats::due`] is to be asked: well within [`LONGEST_PAUSE`].
+/// How often [`Heartbeats::due`] is to be asked: well within `LONGEST_PAUSE`.
 pub const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The ages of all heartbeats of the configuration.
