@@ -39,6 +39,22 @@ pub fn await_condition(what: &str, condition: impl FnMut() -> bool) {
     assert!(wait_until(PATIENCE, condition), "gave up waiting until {what}");
 }
 
+/// As [`await_condition`], for tests whose tasks run on the thread that waits.
+///
+/// # Panics
+///
+/// As [`await_condition`].
+pub async fn await_condition_of_tasks(what: &str, mut condition: impl FnMut() -> bool) {
+    let look = async {
+        while !condition() {
+            // nobody signals it
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let came = tokio::time::timeout(PATIENCE, look).await;
+    assert!(came.is_ok(), "gave up waiting until {what}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,7 +102,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use stack_tests::http_peer::HttpPeer;
-    use stack_tests::patience::PATIENCE;
+    use stack_tests::patience::await_condition_of_tasks;
 
     use super::*;
 
@@ -128,25 +128,17 @@ mod tests {
         let stop = CancellationToken::new();
         let running =
             tokio::spawn(Outgoing::new(&keys).unwrap().run(Arc::new(is_healthy), stop.clone()));
-        let until = async |condition: &dyn Fn() -> bool| {
-            let wait = async {
-                while !condition() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, wait).await.unwrap();
-        };
-        until(&|| peer.seen().len() > 1).await;
+        await_condition_of_tasks("it is given", || peer.seen().len() > 1).await;
         assert_eq!(peer.seen()[0].path, "/ping/s3cr3t?a=b");
         healthy.store(false, Ordering::SeqCst);
         // the one that was under way may still come; after two more looks nothing does
         for _ in 0..2 {
             asked.store(false, Ordering::SeqCst);
-            until(&|| asked.load(Ordering::SeqCst)).await;
+            await_condition_of_tasks("it looks", || asked.load(Ordering::SeqCst)).await;
         }
         let given = peer.seen().len();
         asked.store(false, Ordering::SeqCst);
-        until(&|| asked.load(Ordering::SeqCst)).await;
+        await_condition_of_tasks("it looks", || asked.load(Ordering::SeqCst)).await;
         assert_eq!(peer.seen().len(), given);
         stop.cancel();
         running.await.unwrap();

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stack_tests::kubernetes::ApiServer;
-use stack_tests::patience::PATIENCE;
+use stack_tests::patience::await_condition_of_tasks as until;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -130,15 +130,6 @@ fn keys(folder: &std::path::Path, identity: &str) -> LeaseKeys {
         token_file: token,
         ..LeaseKeys::default()
     }
-}
-
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "gave up waiting until {what}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stack_tests::alertmanager::Alertmanager as RealAlertmanager;
-use stack_tests::patience::PATIENCE;
+use stack_tests::patience::await_condition_of_tasks;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -58,12 +58,7 @@ async fn a_silence_in_a_real_alertmanager_is_seen() {
     let stop = CancellationToken::new();
     let running = tokio::spawn(reconciliation.run(view, submit, stop.clone()));
     let expected = BTreeMap::from([(identity("n1"), Vec::new()), (identity("n2"), vec![id])]);
-    let seen = async {
-        while *silenced.lock().unwrap() != expected {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    await_condition_of_tasks("both are seen", || *silenced.lock().unwrap() == expected).await;
     stop.cancel();
     running.await.unwrap();
 }
